@@ -194,7 +194,10 @@ impl Decoder {
             // From the newline before it, so that the same place is found again when more has come.
             self.searched = begin.saturating_sub(1);
             let end = begin + memchr(b'\n', &data[begin..])?;
-            if let Ok(Record::Seal(seal)) = Record::parse(&data[begin..end]) {
+            let line = &data[begin..end];
+            if line.len() <= MAX_LINE
+                && let Ok(Record::Seal(seal)) = Record::parse(line)
+            {
                 return Some((begin..end + 1, seal));
             }
             self.searched = end;

@@ -198,7 +198,8 @@ fn salvage(line: &[u8]) -> Option<(&[u8], &[u8])> {
     found.find(|(name, addr)| (open || !is_record(line)) && is_node(name, addr))
 }
 
-/// Whether hardened replay takes a node. By its letters an IPv4 address is a host name.
+/// Whether hardened replay takes a node. By its letters an IPv4 address is a host name; a run of
+/// NULs in a name is a lost block that swallowed two lines.
 fn is_node(name: &[u8], addr: &[u8]) -> bool {
     let addr = String::from_utf8_lossy(addr);
     let (host, port) = addr.rsplit_once(':').unwrap_or_default();
@@ -210,7 +211,8 @@ fn is_node(name: &[u8], addr: &[u8]) -> bool {
         let (ip, zone) = ip.split_once('%').unwrap_or((ip, "none"));
         plain(zone) && ip.parse::<Ipv6Addr>().is_ok()
     });
-    (1..=MAX_NAME).contains(&name.len()) && host_fits && port_fits
+    let whole = !name.windows(8).any(|window| window == [0; 8]);
+    (1..=MAX_NAME).contains(&name.len()) && whole && host_fits && port_fits
 }
 
 fn split_last(text: &[u8]) -> Option<(&[u8], &[u8])> {

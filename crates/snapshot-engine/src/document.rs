@@ -1,0 +1,144 @@
+//! A whole file, for tools that rewrite one offline.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use snapshot_format::{Addr, Block, Line, Name, Record, UnixMillis};
+
+use crate::rewrite::{batches, header};
+use crate::{Identity, Mode, Policy, Replay, Report, State};
+
+/// The longest comment that an offline rewrite keeps, in bytes: one has to fit a batch.
+const MAX_COMMENT: usize = 60 * 1024;
+/// How much of all comments is kept in memory, in bytes.
+const MAX_COMMENTS: usize = 8 * 1024 * 1024;
+
+/// Everything a file says, under both settings of `rejoin_after_leave`.
+///
+/// A tool does not know how the agent is set, so what it writes must read the same under either setting as what it
+/// read. First comes what only a reader who rejoins after a leave sees, then `leave`, then what both see.
+#[derive(Clone, Debug)]
+pub struct Document {
+    rejoining: State,
+    leaving: State,
+    left: bool,
+    /// Whole lines.
+    comments: Vec<Box<[u8]>>,
+    dropped_comments: u64,
+    identity: Identity,
+}
+
+/// Reads a [`Document`], block by block, as [`Replay`] reads a state.
+#[derive(Clone, Debug)]
+pub struct DocumentReader {
+    rejoining: Replay,
+    leaving: Replay,
+    comments: Vec<Box<[u8]>>,
+    comment_bytes: usize,
+    dropped_comments: u64,
+}
+
+impl DocumentReader {
+    /// A reader at the start of a file; the policy's `rejoin_after_leave` decides which reading's report it gives.
+    #[must_use]
+    pub fn new(mode: Mode, policy: &Policy, seed: u64) -> Self {
+        let with = |rejoin_after_leave| {
+            Replay::new(mode, &Policy { rejoin_after_leave, ..policy.clone() }, seed)
+        };
+        let (rejoining, leaving) = (with(true), with(false));
+        Self { rejoining, leaving, comments: Vec::new(), comment_bytes: 0, dropped_comments: 0 }
+    }
+
+    /// Takes in the lines of a block, in order.
+    pub fn block(&mut self, block: Block<'_>) {
+        for line in block.lines {
+            if let Ok(Record::Comment(_)) = line.record() {
+                self.comment(line.bytes);
+            }
+            self.rejoining.line(&line, block.trust);
+            self.leaving.line(&line, block.trust);
+        }
+    }
+
+    /// The end of the file, with the bytes behind its last newline.
+    #[must_use]
+    pub fn finish(self, torn: Option<Line<'_>>) -> (Document, Report) {
+        let (rejoining, _) = self.rejoining.finish(torn);
+        let (leaving, report) = self.leaving.finish(torn);
+        let found = &report.identity;
+        // What was read from a line holds no newline.
+        let identity =
+            Identity::new(found.cluster.as_deref(), found.node.as_deref()).unwrap_or_default();
+        let left = report.left_at.is_some();
+        let (comments, dropped_comments) = (self.comments, self.dropped_comments);
+        (Document { rejoining, leaving, left, comments, dropped_comments, identity }, report)
+    }
+
+    fn comment(&mut self, line: &[u8]) {
+        if line.len() > MAX_COMMENT || self.comment_bytes + line.len() > MAX_COMMENTS {
+            self.dropped_comments += 1;
+            return;
+        }
+        self.comment_bytes += line.len();
+        self.comments.push(line.into());
+    }
+}
+
+impl Document {
+    /// What a reader recovers under this setting.
+    #[must_use]
+    pub const fn state(&self, rejoin_after_leave: bool) -> &State {
+        if rejoin_after_leave { &self.rejoining } else { &self.leaving }
+    }
+
+    /// How many comments of people were too long to be kept, one beyond 60 KiB or all beyond 8 MiB.
+    #[must_use]
+    pub const fn dropped_comments(&self) -> u64 {
+        self.dropped_comments
+    }
+
+    /// The whole file, batch by batch, each sealed with the time given.
+    pub fn batches(&self, wall: UnixMillis) -> impl Iterator<Item = Vec<u8>> {
+        core::iter::once(header(&self.identity, wall))
+            .chain(batches(self.comments.iter().filter_map(|line| Record::parse(line).ok()), wall))
+            .chain(batches(self.before_leave(), wall))
+            .chain(batches(self.after_leave(), wall))
+    }
+
+    /// What only a reader who rejoins after a leave sees, and the `leave`; nothing where the owner never left.
+    fn before_leave(&self) -> impl Iterator<Item = Record<'_>> {
+        let clocks = self
+            .rejoining
+            .clock_records()
+            .filter(|record| !self.leaving.clock_records().any(|other| other == *record));
+        let failed = self.rejoining.failed().filter(|node| !self.leaving.failed.contains(node.0));
+        let alive = sorted(&self.rejoining)
+            .filter(|(name, addr)| self.leaving.addr_of(*name) != Some(*addr));
+        let records = clocks.chain(failed.map(failed_record)).chain(alive.map(alive_record));
+        self.left.then(|| records.chain([Record::Leave])).into_iter().flatten()
+    }
+
+    /// What both see.
+    fn after_leave(&self) -> impl Iterator<Item = Record<'_>> {
+        self.leaving
+            .clock_records()
+            .chain(self.leaving.coordinate().map(Record::Coordinate))
+            .chain(self.leaving.failed().map(failed_record))
+            .chain(sorted(&self.leaving).map(alive_record))
+    }
+}
+
+/// Sorted by name, so that two rewrites of one state differ only where the state does.
+fn sorted(state: &State) -> impl Iterator<Item = (Name<'_>, Addr<'_>)> {
+    let mut nodes: Vec<_> = state.alive().collect();
+    nodes.sort_unstable();
+    nodes.into_iter()
+}
+
+fn alive_record<'a>((name, addr): (Name<'a>, Addr<'a>)) -> Record<'a> {
+    Record::Alive { name, addr }
+}
+
+fn failed_record<'a>((name, addr, at): (Name<'a>, Addr<'a>, UnixMillis)) -> Record<'a> {
+    Record::Failed { name, addr, at }
+}

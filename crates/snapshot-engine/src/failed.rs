@@ -1,0 +1,114 @@
+//! The failed nodes: last resorts, bounded, the oldest leaving first.
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
+use core::ops::Bound;
+
+use snapshot_format::{Addr, Name, UnixMillis};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Failed {
+    nodes: BTreeMap<Arc<[u8]>, Last>,
+    by_age: BTreeSet<(UnixMillis, Arc<[u8]>)>,
+    max: usize,
+    /// The bytes of all names and addresses.
+    text: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Last {
+    addr: Box<[u8]>,
+    at: UnixMillis,
+}
+
+/// One failed node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FailedNode<'a> {
+    pub(crate) name: Name<'a>,
+    pub(crate) addr: Addr<'a>,
+    pub(crate) at: UnixMillis,
+}
+
+impl Failed {
+    pub(crate) const fn new(max: usize) -> Self {
+        Self { nodes: BTreeMap::new(), by_age: BTreeSet::new(), max, text: 0 }
+    }
+
+    /// Inserts or replaces; whether that changed anything, and the name of the node that had to make room.
+    pub(crate) fn insert(&mut self, node: FailedNode<'_>) -> (bool, Option<Arc<[u8]>>) {
+        let (name, addr) = (node.name.as_bytes(), node.addr.as_bytes());
+        if self.nodes.get(name).is_some_and(|last| last.at == node.at && *last.addr == *addr) {
+            return (false, None);
+        }
+        self.remove(node.name);
+        let name: Arc<[u8]> = name.into();
+        self.text += name.len() + addr.len();
+        self.by_age.insert((node.at, Arc::clone(&name)));
+        self.nodes.insert(name, Last { addr: addr.into(), at: node.at });
+        if self.nodes.len() <= self.max {
+            return (true, None);
+        }
+        let oldest = self.by_age.first().map(|(_, name)| Arc::clone(name));
+        if let Some(name) = oldest.as_deref() {
+            self.remove_bytes(name);
+        }
+        (true, oldest)
+    }
+
+    pub(crate) fn remove(&mut self, name: Name<'_>) -> bool {
+        self.remove_bytes(name.as_bytes())
+    }
+
+    fn remove_bytes(&mut self, name: &[u8]) -> bool {
+        let Some((name, last)) = self.nodes.remove_entry(name) else { return false };
+        self.text -= name.len() + last.addr.len();
+        self.by_age.remove(&(last.at, name));
+        true
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self::new(self.max);
+    }
+
+    pub(crate) fn contains(&self, name: Name<'_>) -> bool {
+        self.nodes.contains_key(name.as_bytes())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    pub(crate) const fn text_bytes(&self) -> usize {
+        self.text
+    }
+
+    /// The one that failed first, and when.
+    pub(crate) fn oldest(&self) -> Option<(UnixMillis, Arc<[u8]>)> {
+        self.by_age.first().cloned()
+    }
+
+    /// By name.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = FailedNode<'_>> {
+        self.nodes.iter().filter_map(node)
+    }
+
+    /// By name, those behind `name`; a scan can be resumed there whatever has changed since.
+    pub(crate) fn after(&self, name: Option<&[u8]>) -> impl Iterator<Item = FailedNode<'_>> {
+        let from = name.map_or(Bound::Unbounded, Bound::Excluded);
+        self.nodes.range::<[u8], _>((from, Bound::Unbounded)).filter_map(node)
+    }
+
+    /// The newest first.
+    pub(crate) fn newest_first(&self) -> impl Iterator<Item = FailedNode<'_>> {
+        self.by_age
+            .iter()
+            .rev()
+            .filter_map(|(_, name)| self.nodes.get_key_value(name).and_then(node))
+    }
+}
+
+fn node<'a>((name, last): (&'a Arc<[u8]>, &'a Last)) -> Option<FailedNode<'a>> {
+    // They came in as a name and an address.
+    Some(FailedNode { name: Name::new(name).ok()?, addr: Addr::new(&last.addr).ok()?, at: last.at })
+}

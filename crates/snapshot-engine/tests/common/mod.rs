@@ -1,0 +1,60 @@
+//! What several tests need: reading bytes, sealing lines, and a state as the oracle has it.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses some of it")]
+
+use snapshot_engine::{Mode, Policy, Replay, Report, State, UnixMillis};
+use snapshot_format::{Decoder, Record, Sealer};
+use snapshot_model::Model;
+
+/// The default policy with some changes.
+pub fn policy(change: impl FnOnce(&mut Policy)) -> Policy {
+    let mut policy = Policy::default();
+    change(&mut policy);
+    policy
+}
+
+pub fn decode(file: &[u8], mode: Mode, rejoin_after_leave: bool) -> (State, Report) {
+    decode_with(file, mode, &policy(|policy| policy.rejoin_after_leave = rejoin_after_leave))
+}
+
+pub fn decode_with(mut file: &[u8], mode: Mode, policy: &Policy) -> (State, Report) {
+    let mut decoder = Decoder::new();
+    let mut replay = Replay::new(mode, policy, 7);
+    loop {
+        let space = decoder.space();
+        let n = file.len().min(space.len());
+        space[..n].copy_from_slice(&file[..n]);
+        file = &file[n..];
+        decoder.filled(n);
+        while let Some(block) = decoder.next_block() {
+            replay.block(block);
+        }
+        if n == 0 {
+            return replay.finish(decoder.torn());
+        }
+    }
+}
+
+pub fn sealed(lines: &[u8]) -> Vec<u8> {
+    let mut sealer = Sealer::new();
+    sealer.update(lines);
+    let mut batch = lines.to_vec();
+    Record::Seal(sealer.seal(UnixMillis(1_763_867_000_000))).encode(&mut batch);
+    batch
+}
+
+pub fn model_of(state: &State) -> Model {
+    let clocks = state.clocks();
+    let failed = state
+        .failed()
+        .map(|(name, addr, at)| (name.as_bytes().to_vec(), (addr.as_bytes().to_vec(), at.0)));
+    Model {
+        alive: state
+            .alive()
+            .map(|(name, addr)| (name.as_bytes().to_vec(), addr.as_bytes().to_vec()))
+            .collect(),
+        failed: failed.collect(),
+        clock: clocks.clock.0,
+        event_clock: clocks.event_clock.0,
+        query_clock: clocks.query_clock.0,
+    }
+}
