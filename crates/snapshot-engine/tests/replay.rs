@@ -119,7 +119,10 @@ fn identity_counts_only_under_a_seal() {
         (Some(&b"you"[..]), Some(1))
     );
     let (_, report) = common::decode_with(lines, Mode::Hardened, &policy);
-    assert_eq!((report.identity, report.findings_total), (Default::default(), 0));
+    assert_eq!(
+        (report.identity, report.findings_total),
+        (snapshot_engine::FoundIdentity::default(), 0)
+    );
 }
 
 #[test]
@@ -270,7 +273,7 @@ proptest! {
         let (hardened, report) = decode(&file, Mode::Hardened, rejoin);
         let (serf, _) = decode(&file, Mode::Serf, rejoin);
         if report.findings_total == 0 {
-            prop_assert_eq!(Model { failed: Default::default(), ..model_of(&hardened) }, model_of(&serf));
+            prop_assert_eq!(Model { failed: std::collections::BTreeMap::default(), ..model_of(&hardened) }, model_of(&serf));
         }
     }
 }
