@@ -189,10 +189,12 @@ impl Engine {
         self.progress.accepted
     }
 
-    /// Asks for the log to be rewritten as soon as possible.
-    pub fn request_rewrite(&mut self) -> Position {
+    /// Asks for the log to be rewritten as soon as possible: done when [`Stats::rewrites`] has come to the number
+    /// returned.
+    pub fn request_rewrite(&mut self) -> u64 {
         self.rewrite.requested = true;
-        self.progress.accepted
+        // One that is under way may have begun before what was recorded last.
+        self.stats.rewrites + if self.rewrite.is_idle() { 1 } else { 2 }
     }
 
     /// What all accepted lines say together.
@@ -220,12 +222,6 @@ impl Engine {
             Durability::Os => self.progress.written,
             Durability::Always | Durability::Interval(_) => self.progress.durable,
         }
-    }
-
-    /// How many rewrites were completed since the start, see [`request_rewrite`](Self::request_rewrite).
-    #[must_use]
-    pub const fn rewrites(&self) -> u64 {
-        self.stats.rewrites
     }
 
     /// How the log is.

@@ -46,14 +46,19 @@ impl Failed {
         self.text += name.len() + addr.len();
         self.by_age.insert((node.at, Arc::clone(&name)));
         self.nodes.insert(name, Last { addr: addr.into(), at: node.at });
-        if self.nodes.len() <= self.max {
-            return (true, None);
-        }
-        let oldest = self.by_age.first().map(|(_, name)| Arc::clone(name));
-        if let Some(name) = oldest.as_deref() {
-            self.remove_bytes(name);
-        }
-        (true, oldest)
+        (true, if self.nodes.len() > self.max { self.remove_oldest() } else { None })
+    }
+
+    /// From now on holds at most so many, and no more than that at once.
+    pub(crate) fn limit(&mut self, max: usize) {
+        self.max = max;
+        while self.nodes.len() > max && self.remove_oldest().is_some() {}
+    }
+
+    fn remove_oldest(&mut self) -> Option<Arc<[u8]>> {
+        let (_, name) = self.oldest()?;
+        self.remove_bytes(&name);
+        Some(name)
     }
 
     pub(crate) fn remove(&mut self, name: Name<'_>) -> bool {

@@ -12,8 +12,6 @@ use crate::{Instant, Position};
 #[derive(Debug)]
 pub(crate) struct Log {
     pub(crate) bytes: u64,
-    /// Whether the next record must be preceded by the header: the file is empty.
-    pub(crate) needs_header: bool,
     /// When what was written must be synced.
     pub(crate) sync_at: Option<Instant>,
     /// When the path is to be compared with the file; also before each write.
@@ -22,6 +20,8 @@ pub(crate) struct Log {
     pub(crate) checked: bool,
     /// Whether the next comparison is the first after our own rename.
     pub(crate) just_replaced: bool,
+    /// Whether a rename over the log failed and may have happened all the same.
+    pub(crate) in_doubt: bool,
     /// The last times when somebody else had changed the file.
     pub(crate) foreign: VecDeque<Instant>,
 }
@@ -84,11 +84,11 @@ impl Log {
     pub(crate) const fn new(bytes: u64) -> Self {
         Self {
             bytes,
-            needs_header: bytes == 0,
             sync_at: None,
             check_at: None,
             checked: false,
             just_replaced: false,
+            in_doubt: false,
             foreign: VecDeque::new(),
         }
     }

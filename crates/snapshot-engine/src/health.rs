@@ -30,6 +30,8 @@ pub enum Cause {
     DirSyncFailed,
     /// The file at the path is gone, or was replaced, shortened or written to by somebody else.
     ForeignWriter,
+    /// A rename over the log failed, and whether it happened cannot be told.
+    InDoubt,
     /// The host runs without a disk.
     Disabled,
 }
@@ -110,6 +112,7 @@ impl fmt::Display for Cause {
             Self::SyncFailed => "a sync failed",
             Self::DirSyncFailed => "the directory could not be synced",
             Self::ForeignWriter => "somebody else removed, replaced or wrote the file",
+            Self::InDoubt => "a rename failed, and whether it happened cannot be told",
             Self::Disabled => "the snapshot is kept in memory only",
         })
     }

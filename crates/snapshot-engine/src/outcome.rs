@@ -43,14 +43,18 @@ impl Engine {
             // It was thrown away while the call was under way.
             _ if self.rewrite.is_idle() => {}
             Effect::SyncDir => self.replaced(now, done),
+            Effect::Write(LogFile::Next, bytes) if !done => {
+                // Should the log be good, it still gets the piece.
+                self.keep_last(bytes, &flight);
+                self.fail_rewrite(now, outcome);
+            }
+            Effect::Replace if !done => self.not_replaced(now, outcome),
             _ if !done => self.fail_rewrite(now, outcome),
             Effect::Create => self.begin_scan(now),
             Effect::Write(LogFile::Next, bytes) => {
                 self.rewrite.bytes += bytes.len() as u64;
                 self.rewrite.unsynced += bytes.len() as u64;
-                if let (Some(end), None) = (flight.end, self.health.stale) {
-                    self.rewrite.written_last.push_back(Piece { bytes, end });
-                }
+                self.keep_last(bytes, &flight);
             }
             Effect::Sync(LogFile::Next) => {
                 self.rewrite.unsynced = 0;
@@ -62,14 +66,38 @@ impl Engine {
         }
     }
 
+    /// Keeps a piece of the last swap until the new file is in place: a good log would need it back.
+    fn keep_last(&mut self, bytes: Vec<u8>, flight: &Flight) {
+        if let (Some(end), None) = (flight.end, self.health.stale) {
+            self.rewrite.written_last.push_back(Piece { bytes, end });
+        }
+    }
+
+    /// The rename failed; but for a mount point it may have happened all the same. Only a comparison can tell, and
+    /// without one the log at the path may not be the file that is open.
+    fn not_replaced(&mut self, now: Now, outcome: Outcome) {
+        self.fail_rewrite(now, outcome);
+        if outcome == Outcome::Busy {
+            return;
+        }
+        self.log.in_doubt = true;
+        if !self.checks() {
+            self.go_stale(Cause::InDoubt);
+        }
+    }
+
     /// The path was compared with the log.
     fn checked(&mut self, now: Now, outcome: Outcome) {
         self.log.check_at = Some(now.instant + self.policy.check_interval);
         self.log.checked = true;
         let just_replaced = core::mem::take(&mut self.log.just_replaced);
-        // A comparison that failed says nothing.
-        if outcome != Outcome::Gone {
-            return;
+        let in_doubt = core::mem::take(&mut self.log.in_doubt);
+        match outcome {
+            Outcome::Gone => {}
+            Outcome::Done => return,
+            // A comparison that failed says nothing: that is too little where the path is in doubt.
+            _ if in_doubt => return self.go_stale(Cause::InDoubt),
+            _ => return,
         }
         if just_replaced {
             // Nobody is that quick: the file system gives other numbers than it gave a moment ago.
@@ -116,7 +144,6 @@ impl Engine {
     /// The directory was synced after the rename, or was not: that counts as a failed sync of the new log.
     fn replaced(&mut self, now: Now, done: bool) {
         self.log.bytes = self.rewrite.bytes;
-        self.log.needs_header = false;
         self.log.sync_at = None;
         self.progress.written = self.rewrite.cut.max(self.progress.written);
         self.rewrite.written_last.clear();
@@ -186,7 +213,9 @@ impl Engine {
                 self.back_off(now);
             }
         }
-        // A rename that failed may have happened all the same: the path is to be looked at.
+        // A rename that failed may have happened all the same: the path is to be looked at, and what is found there is
+        // no oddity of the file system.
+        self.log.just_replaced = false;
         self.log.check_at = Some(now.instant);
         self.log.checked = false;
         self.check_overflow(now);

@@ -41,7 +41,8 @@ impl Replay {
     /// [`State::new`].
     #[must_use]
     pub fn new(mode: Mode, policy: &Policy, seed: u64) -> Self {
-        let state = State::new(policy, seed);
+        // A rewritten file holds nodes of two moments, each of which is within the limit.
+        let state = State::with_room(policy.max_failed.saturating_mul(2), seed);
         Self { mode, policy: policy.clone(), state, report: Report::default(), run_start: 0 }
     }
 
@@ -91,6 +92,7 @@ impl Replay {
             let neutral = torn.bytes.starts_with(b"#") || has_nul_run(torn.bytes);
             self.report.unrecognized += u64::from(!begins && !neutral);
         }
+        self.state.failed.limit(self.policy.max_failed);
         (self.state, self.report)
     }
 

@@ -106,7 +106,7 @@ impl Engine {
         if self.checks() && !self.log.checked {
             return Some((Effect::Check, None));
         }
-        if core::mem::take(&mut self.log.needs_header) {
+        if self.log.bytes == 0 {
             let bytes = header(&self.policy.identity, now.wall);
             self.pending.put_back(Piece { bytes, end: self.progress.written }, true);
         }
@@ -185,7 +185,7 @@ impl Engine {
         self.policy.durability == Durability::Always && self.is_dirty()
     }
 
-    const fn checks(&self) -> bool {
+    pub(crate) const fn checks(&self) -> bool {
         !self.health.has(Warning::CheckOff)
     }
 

@@ -36,7 +36,11 @@ impl State {
     /// chosen to collide in the table.
     #[must_use]
     pub fn new(policy: &Policy, seed: u64) -> Self {
-        let failed = Failed::new(policy.max_failed);
+        Self::with_room(policy.max_failed, seed)
+    }
+
+    pub(crate) fn with_room(max_failed: usize, seed: u64) -> Self {
+        let failed = Failed::new(max_failed);
         Self { alive: Table::new(seed), failed, clocks: Clocks::default(), coordinate: None }
     }
 
@@ -157,13 +161,13 @@ impl State {
     pub fn live_bytes(&self) -> u64 {
         const ALIVE: usize = "alive:  \n".len();
         const FAILED: usize = "#@failed:   \n".len() + 13;
-        const REST: usize = 3 * "event-clock: 1000000\n".len();
-        let coordinate = self
-            .coordinate
-            .map_or(0, |coordinate| coordinate.to_json().len() + "coordinate: \n".len());
+        const CLOCKS: usize = 3 * "event-clock: 1000000\n".len();
+        /// Eleven numbers of up to 20 digits, and their names.
+        const COORDINATE: usize = 300;
+        let coordinate = self.coordinate.map_or(0, |_| COORDINATE);
         let alive = self.alive.len() * ALIVE + self.alive.text_bytes();
         let failed = self.failed.len() * FAILED + self.failed.text_bytes();
-        (alive + failed + coordinate + REST) as u64
+        (alive + failed + coordinate + CLOCKS) as u64
     }
 }
 

@@ -10,12 +10,9 @@
 //! ```
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeMap;
-use std::net::Ipv6Addr;
+use std::{collections::BTreeMap, net::Ipv6Addr};
 
-const MAX_LINE: usize = 1 << 20;
 const MAX_BATCH: usize = 256 << 10;
-const MAX_NAME: usize = 16 << 10;
 
 /// Which reading is modelled.
 #[must_use]
@@ -68,10 +65,11 @@ pub fn replay(file: &[u8], rules: &Rules) -> Model {
         let seal = if rules.hardened { seal } else { Some(true) };
         model.read(line.strip_prefix(bom).unwrap_or(line), seal, rules);
     }
+    model.limit(rules.max_failed);
     model
 }
 
-/// How many lines Serf's reading warns about; one over `MAX_LINE`, which it skips, is among them.
+/// How many lines Serf's reading warns about; one over 1 MiB, which it skips, is among them.
 #[must_use]
 pub fn warnings(file: &[u8]) -> usize {
     lines(file).iter().filter(|(line, _)| !is_record(line)).count()
@@ -89,6 +87,7 @@ impl Model {
     /// Reads one line, without its LF, as if a valid seal covered it.
     pub fn apply_line(&mut self, line: &[u8], rules: &Rules) {
         self.read(line, Some(true), rules);
+        self.limit(rules.max_failed);
     }
 
     fn read(&mut self, mut line: &[u8], seal: Seal, rules: &Rules) {
@@ -130,7 +129,8 @@ impl Model {
             b"event-clock: " => self.event_clock = clock(self.event_clock)?,
             b"query-clock: " => self.query_clock = clock(self.query_clock)?,
             b"leave" if !rules.rejoin_after_leave => *self = Self::default(),
-            b"#@failed: " if rules.hardened => _ = self.apply_failed(body, rules.max_failed),
+            // A rewritten file holds nodes of two moments, each within the limit.
+            b"#@failed: " if rules.hardened => _ = self.fail(body, 2 * rules.max_failed),
             b"leave" | b"coordinate: " => {}
             _ => return line.starts_with(b"#").then_some(()),
         }
@@ -138,30 +138,33 @@ impl Model {
     }
 
     /// `None` where nothing comes of it.
-    fn apply_failed(&mut self, body: &[u8], max_failed: usize) -> Option<()> {
-        let (node, at) = split_last(body)?;
-        let (name, addr) = split_last(node).filter(|(name, addr)| is_node(name, addr))?;
-        if !self.alive.contains_key(name) {
-            self.failed.insert(name.to_vec(), (addr.to_vec(), number(at)?));
-        }
-        while self.failed.len() > max_failed {
-            let oldest = self.failed.iter().map(|(name, (_, at))| (*at, name.clone())).min()?.1;
-            self.failed.remove(&oldest);
-        }
+    fn fail(&mut self, body: &[u8], max: usize) -> Option<()> {
+        let (n, at) = split_last(body).and_then(|(n, at)| Some((split_last(n)?, number(at)?)))?;
+        let (name, addr) =
+            Some(n).filter(|n| is_node(n.0, n.1) && !self.alive.contains_key(n.0))?;
+        self.failed.insert(name.to_vec(), (addr.to_vec(), at));
+        self.limit(max);
         Some(())
+    }
+
+    fn limit(&mut self, max_failed: usize) {
+        while self.failed.len() > max_failed {
+            let oldest = self.failed.iter().map(|(name, (_, at))| (*at, name.clone())).min();
+            self.failed.remove(&oldest.unwrap_or_default().1);
+        }
     }
 }
 
 /// Whether the seal that covers a line is valid; `None` where no seal covers it.
 type Seal = Option<bool>;
 
-/// The whole lines of a file, without LF. One over `MAX_LINE` is read as an empty one, which is no
+/// The whole lines of a file, without LF. One over 1 MiB is read as an empty one, which is no
 /// record either.
 fn lines(file: &[u8]) -> Vec<(&[u8], Seal)> {
     let mut lines = Vec::new();
     let (mut run, mut first, mut start) = (0, 0, 0); // The run's first byte and line, this line's.
     for (end, _) in file.iter().enumerate().filter(|(_, byte)| **byte == b'\n') {
-        let line = if end - start > MAX_LINE { b"" } else { &file[start..end] };
+        let line = if end - start > 1 << 20 { b"" } else { &file[start..end] };
         lines.push((line, None));
         if let Some(is_valid) = check_seal(line, &file[run..end]) {
             let seal = (end + 1 - run <= MAX_BATCH).then_some(is_valid);
@@ -211,8 +214,8 @@ fn is_node(name: &[u8], addr: &[u8]) -> bool {
         let (ip, zone) = ip.split_once('%').unwrap_or((ip, "none"));
         plain(zone) && ip.parse::<Ipv6Addr>().is_ok()
     });
-    let whole = !name.windows(8).any(|window| window == [0; 8]);
-    (1..=MAX_NAME).contains(&name.len()) && whole && host_fits && port_fits
+    let hole = name.windows(8).any(|window| window == [0; 8]);
+    (1..=16 << 10).contains(&name.len()) && !hole && host_fits && port_fits
 }
 
 fn split_last(text: &[u8]) -> Option<(&[u8], &[u8])> {
