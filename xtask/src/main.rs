@@ -8,13 +8,14 @@
 
 mod fuzz;
 mod process;
+mod tidy;
 
 use std::env;
 use std::error::Error;
 use std::process::ExitCode;
 
 /// Every task, in the order `--help` shows them.
-const COMMANDS: &[Command] = &[fuzz::COMMAND];
+const COMMANDS: &[Command] = &[fuzz::COMMAND, tidy::COMMAND];
 
 /// What a task gives back: nothing, or one sentence about what went wrong.
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;

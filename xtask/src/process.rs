@@ -36,6 +36,20 @@ pub(crate) fn run(command: &mut Command) -> Outcome {
     if status.success() { Ok(()) } else { Err(format!("`{line}` ended with {status}").into()) }
 }
 
+/// Runs a command quietly and gives back what it printed.
+pub(crate) fn output(command: &mut Command) -> Outcome<String> {
+    let line = command_line(command);
+    let output = command
+        .current_dir(root())
+        .output()
+        .map_err(|error| format!("`{line}` could not be started: {error}"))?;
+    if !output.status.success() {
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("`{line}` ended with {}: {}", output.status, complaint.trim()).into());
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
 /// A command as a person would type it, its variables first.
 fn command_line(command: &Command) -> String {
     let variables = command.get_envs().filter_map(|(name, value)| {
