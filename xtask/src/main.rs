@@ -6,8 +6,10 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what tasks are for")]
 
+mod ci;
 mod fuzz;
 mod process;
+mod readme;
 mod tidy;
 
 use std::env;
@@ -15,7 +17,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 /// Every task, in the order `--help` shows them.
-const COMMANDS: &[Command] = &[fuzz::COMMAND, tidy::COMMAND];
+const COMMANDS: &[Command] = &[ci::COMMAND, fuzz::COMMAND, tidy::COMMAND];
 
 /// What a task gives back: nothing, or one sentence about what went wrong.
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;

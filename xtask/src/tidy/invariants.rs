@@ -2,12 +2,13 @@
 
 use super::scan::Code;
 use super::{Finding, Tree};
+use crate::ci;
 
 const PAGE: &str = "docs/ARCHITECTURE.md";
 const PROMISE: &str = "Architecture invariant:";
 const HOLDER: &str = "Held by ";
 
-/// Each invariant's paragraph ends with `Held by` and the tests that exist.
+/// Each invariant's paragraph ends with `Held by` and the tests that exist, or steps of CI.
 pub(super) fn held(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     let Some(page) = tree.files.iter().find(|file| file.path == PAGE) else {
@@ -39,7 +40,8 @@ pub(super) fn held(tree: &Tree) -> Vec<Finding> {
 }
 
 fn exists(name: &str, tests: &[String]) -> bool {
-    tests.iter().any(|test| test == name)
+    let step = name.strip_prefix("cargo xtask ci ");
+    step.is_some_and(ci::has_step) || tests.iter().any(|test| test == name)
 }
 
 /// The functions under a test attribute: `#[test]`, or another crate's that ends in `test]`.
@@ -78,6 +80,7 @@ mod tests {
     #[test]
     fn held_invariants_pass() {
         check_page("**Architecture invariant:** so.\nHeld by `that` and `those`.\n", &[]);
+        check_page("Architecture invariant: so.\nMore.\nHeld by `cargo xtask ci deny`.", &[]);
     }
 
     #[test]
@@ -91,8 +94,8 @@ mod tests {
         check_page(&two, &[(&at(1), "nothing holds")]);
         let none = format!("{alone}Held by faith.\n");
         check_page(&none, &[(&at(2), "names nothing")]);
-        let unknown = format!("{alone}Held by `that` and `other`.\n");
-        check_page(&unknown, &[(&at(2), "`other`")]);
+        let unknown = format!("{alone}Held by `that`, `other` and `cargo xtask ci pray`.\n");
+        check_page(&unknown, &[(&at(2), "`other`"), (&at(2), "`cargo xtask ci pray`")]);
         check(held, &[], &[(PAGE, "missing")]);
     }
 }
