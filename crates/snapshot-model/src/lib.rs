@@ -12,8 +12,6 @@
 
 use std::{collections::BTreeMap, net::Ipv6Addr};
 
-const MAX_BATCH: usize = 256 << 10;
-
 /// Which reading is modelled.
 #[must_use]
 #[derive(Clone, Copy, Debug)]
@@ -167,7 +165,7 @@ fn lines(file: &[u8]) -> Vec<(&[u8], Seal)> {
         let line = if end - start > 1 << 20 { b"" } else { &file[start..end] };
         lines.push((line, None));
         if let Some(is_valid) = check_seal(line, &file[run..end]) {
-            let seal = (end + 1 - run <= MAX_BATCH).then_some(is_valid);
+            let seal = (end + 1 - run <= 256 << 10).then_some(is_valid);
             lines[first..].iter_mut().for_each(|line| line.1 = seal);
             (run, first) = (end + 1, lines.len());
         }
