@@ -37,6 +37,7 @@ mod images;
 mod inode;
 mod journal;
 mod random;
+mod stepper;
 
 use std::fmt;
 use std::io;
@@ -50,6 +51,7 @@ pub use fault::{At, Fault, SyncFailure};
 pub use images::{CrashImages, EXHAUSTIVE};
 pub use inode::{Attributes, BLOCK};
 pub use journal::{Call, Entry, Journal};
+pub use stepper::Stepper;
 
 use disk::Disk;
 use fault::{Faults, Killed};

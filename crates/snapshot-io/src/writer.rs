@@ -1,0 +1,113 @@
+//! The writer thread: takes one effect at a time from the engine and carries it out without the lock.
+
+use std::io;
+use std::sync::Arc;
+
+use snapshot_engine::{Effect, Health, Outcome};
+
+use crate::NotDurable;
+use crate::disk::Disk;
+use crate::snapshotter::{Phase, Shared, Sleep};
+
+/// What the thread owns.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    disk: Disk,
+    /// What was told last.
+    health: Health,
+}
+
+/// Starts the thread.
+pub(crate) fn spawn(writer: Writer) -> io::Result<()> {
+    std::thread::Builder::new().name("snapshot-writer".into()).spawn(move || writer.run()).map(drop)
+}
+
+impl Writer {
+    pub(crate) fn new(shared: Arc<Shared>, disk: Disk) -> Self {
+        let health = shared.lock().health();
+        Self { shared, disk, health }
+    }
+
+    fn run(mut self) {
+        let mut failure = None;
+        let result = loop {
+            match self.next(failure.take()) {
+                Ok(effect) => failure = self.carry_out(effect),
+                Err(result) => break result,
+            }
+        };
+        // The files and the lock first: whoever waited for the close may open the path at once.
+        drop(self.disk);
+        self.shared.closed(result);
+    }
+
+    /// Waits for the next effect; an error is the end, with its result.
+    fn next(&self, failure: Option<NotDurable>) -> Result<Effect, Result<(), NotDurable>> {
+        let mut inner = self.shared.lock();
+        if let (Phase::Closing(_), Some(failure)) = (&inner.phase, failure) {
+            return Err(Err(failure));
+        }
+        loop {
+            if let Phase::Closing(position) = inner.phase
+                && inner.engine.progress().durable >= position
+                && inner.engine.health().stale.is_none()
+            {
+                return Err(Ok(()));
+            }
+            inner = self.shared.sample(inner);
+            let now = self.shared.now();
+            if let Some(effect) = inner.engine.poll_effect(now) {
+                return Ok(effect);
+            }
+            let due =
+                inner.engine.poll_timeout().into_iter().chain(inner.sampler.poll_timeout()).min();
+            if due.is_some_and(|due| due <= now.instant) {
+                continue;
+            }
+            inner.sleep = due.map_or(Sleep::Forever, Sleep::Until);
+            match due.and_then(|due| self.shared.instant(due)) {
+                Some(due) => drop(self.shared.wake.wait_until(&mut inner, due)),
+                None => self.shared.wake.wait(&mut inner),
+            }
+            inner.sleep = Sleep::Awake;
+        }
+    }
+
+    /// Carries an effect out and tells everybody how it ended; the failure, where it was an attempt that failed.
+    fn carry_out(&mut self, effect: Effect) -> Option<NotDurable> {
+        let (outcome, error) = self.disk.carry_out(&effect);
+        // A comparison that fails is no attempt, and neither is tidying up.
+        let attempt =
+            outcome != Outcome::Done && !matches!(effect, Effect::Check | Effect::Discard);
+        let error =
+            error.unwrap_or_else(|| io::Error::other("the file at the path is not ours any more"));
+        let failure = attempt.then(|| NotDurable { source: Arc::new(error) });
+        let health = {
+            let mut inner = self.shared.lock();
+            inner.engine.handle_outcome(self.shared.now(), effect, outcome);
+            inner.settle(failure.as_ref());
+            inner.health()
+        };
+        if health != self.health {
+            self.tell(health, failure.as_ref());
+        }
+        failure
+    }
+
+    /// One word for each change of health.
+    fn tell(&mut self, health: Health, failure: Option<&NotDurable>) {
+        self.health = health;
+        #[cfg(feature = "tracing")]
+        match failure {
+            Some(failure) => tracing::warn!(%health, %failure, "snapshot"),
+            None if health.is_good() => tracing::info!(%health, "snapshot"),
+            None => tracing::warn!(%health, "snapshot"),
+        }
+        #[cfg(not(feature = "tracing"))]
+        let _ = failure;
+        if let Some(call) = &self.shared.on_health {
+            call(health);
+        }
+    }
+}
