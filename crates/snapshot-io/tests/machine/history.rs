@@ -127,7 +127,10 @@ impl History {
                 self.storage.limit_space(Some(bytes.into()));
                 Ok(())
             }
-            Op::Foreign(kind) => self.foreign_hand(kind),
+            Op::Foreign(kind) => {
+                self.foreign_hand(kind);
+                Ok(())
+            }
             Op::Kill => self.kill(),
             Op::PowerCut(seed) => self.power_cut(seed),
             Op::Close => self.close(),
@@ -280,24 +283,23 @@ impl History {
         }
     }
 
-    fn foreign_hand(&mut self, kind: u8) -> Checked {
+    fn foreign_hand(&mut self, kind: u8) {
         self.counts.foreign += 1;
         self.foreign = true;
         self.noticed = self.stepper().engine().stats().foreign_writes;
         match kind {
             0 if self.storage.contents(PATH).is_some() => {
-                self.storage.edit(PATH, |bytes| bytes.extend(b"alive: ghost 6.6.6.6:6\n"))
+                self.storage.edit(PATH, |bytes| bytes.extend(b"alive: ghost 6.6.6.6:6\n"));
             }
             1 => self.storage.plant(PATH, "alive: ghost 6.6.6.6:6\n"),
             2 if self.storage.contents(PATH).is_some() => {
-                self.storage.edit(PATH, |bytes| bytes.truncate(bytes.len() / 2))
+                self.storage.edit(PATH, |bytes| bytes.truncate(bytes.len() / 2));
             }
             _ => self.storage.unplant(PATH),
         }
         // Within the interval of the check it is noticed and put right, if the disk lets us.
         self.stepper().advance(Duration::from_secs(6));
         self.look_for_repair();
-        Ok(())
     }
 
     fn kill(&mut self) -> Checked {
@@ -376,7 +378,9 @@ impl History {
             // What a killed process left is not durable yet: a power cut may still take it.
             let recovered = self.stepper().engine().progress().accepted;
             lines.truncate(length);
-            lines.iter_mut().for_each(|(_, position)| *position = recovered);
+            for (_, position) in &mut lines {
+                *position = recovered;
+            }
             (self.base, self.lines) = (base, lines);
         }
         Ok(())
