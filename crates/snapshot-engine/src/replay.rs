@@ -3,6 +3,8 @@
 //! Two readers that share only [`State::apply`]: one does what Serf does, to the last byte; the other, the default,
 //! believes less of a damaged file and recovers more of it.
 
+use alloc::vec::Vec;
+
 use snapshot_format::{
     Addr, Block, FORMAT, Line, MAX_NAME, Name, ParseError, Problem, Record, SealFault, Trust,
     salvage,
@@ -32,6 +34,9 @@ pub struct Replay {
     run_start: u64,
 }
 
+/// How many lines are looked at together: enough to keep the memory busy, few enough to stay in the nearest cache.
+const GROUP: usize = crate::table::WARM;
+
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 impl Replay {
@@ -48,8 +53,22 @@ impl Replay {
 
     /// Takes in the lines of a block, in order.
     pub fn block(&mut self, block: Block<'_>) {
-        for line in block.lines {
-            self.line(&line, block.trust);
+        // A group at a time: the nodes that its lines name are looked up together, so that the memory they stand in
+        // is fetched in parallel and not one cache miss after another. Then the lines are taken in order.
+        let mut lines = block.lines;
+        let mut group = Vec::with_capacity(GROUP);
+        loop {
+            group.extend(lines.by_ref().take(GROUP).map(|line| (line, line.record())));
+            if group.is_empty() {
+                return;
+            }
+            self.state.alive.warm(group.iter().filter_map(|(_, parsed)| match parsed {
+                Ok(Record::Alive { name, .. } | Record::NotAlive { name }) => Some(name.as_bytes()),
+                _ => None,
+            }));
+            for (line, parsed) in group.drain(..) {
+                self.take(&line, parsed, block.trust);
+            }
         }
     }
 
@@ -57,16 +76,25 @@ impl Replay {
     ///
     /// Findings beyond the first [`MAX_FINDINGS`] are counted and returned, not kept.
     pub fn line(&mut self, line: &Line<'_>, trust: Trust) -> Option<Finding> {
+        self.take(line, line.record(), trust)
+    }
+
+    fn take<'a>(
+        &mut self,
+        line: &Line<'a>,
+        parsed: Result<Record<'a>, ParseError>,
+        trust: Trust,
+    ) -> Option<Finding> {
         self.report.lines += 1;
         self.report.bytes = line.offset + line.len + 1;
-        let parsed = line.record();
         self.count(line, &parsed, trust);
+        let is_seal = matches!(parsed, Ok(Record::Seal(_)));
         let kind = match self.mode {
             Mode::Serf => self.serf(&parsed),
-            Mode::Hardened => self.hardened(line, parsed.clone(), trust),
+            Mode::Hardened => self.hardened(line, parsed, trust),
         };
         let mut finding = kind.map(|kind| Finding::new(kind, line));
-        if matches!(parsed, Ok(Record::Seal(_))) {
+        if is_seal {
             self.end_of_run(line, trust, finding.as_mut());
         }
         if let Some(finding) = &finding {
@@ -138,8 +166,12 @@ impl Replay {
             parsed = Record::parse(bytes);
             oddity = Some(FindingKind::CarriageReturn);
         }
-        // Only a line that is no record, or a membership line, may hide another one.
-        let may_hide = matches!(parsed, Err(_) | Ok(Record::Alive { .. }));
+        // Only a line that is no record, or a membership line with a colon in its name, may hide another one.
+        let may_hide = match &parsed {
+            Err(_) => true,
+            Ok(Record::Alive { name, .. }) => name.as_bytes().contains(&b':'),
+            Ok(_) => false,
+        };
         if unsealed
             && may_hide
             && let Some(kind) = self.salvage(bytes)

@@ -12,6 +12,9 @@ use foldhash::fast::SeedableRandomState;
 use hashbrown::HashTable;
 use snapshot_format::{Addr, Name};
 
+/// How many nodes are touched at once.
+pub(crate) const WARM: usize = 64;
+
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
     index: HashTable<Entry>,
@@ -48,6 +51,16 @@ impl Slot {
         Self { text: Some(text.into_boxed_slice()), name_len }
     }
 
+    /// Gives the node another address, in place where it has the same length.
+    fn move_to(&mut self, name: &[u8], addr: &[u8]) {
+        match self.text.as_deref_mut() {
+            Some(text) if text.len() == name.len() + addr.len() => {
+                text[name.len()..].copy_from_slice(addr);
+            }
+            _ => *self = Self::new(name, addr),
+        }
+    }
+
     fn parts(&self) -> Option<(&[u8], &[u8])> {
         self.text.as_deref().map(|text| text.split_at(self.name_len as usize))
     }
@@ -70,6 +83,28 @@ impl Table {
         Self { index: HashTable::new(), slots: Vec::new(), free: Vec::new(), hasher, text: 0 }
     }
 
+    /// Touches what is known of at most [`WARM`] nodes, so that the calls that follow find it in the cache.
+    ///
+    /// Each pass goes one step further for all of them: the misses of one pass do not wait for each other.
+    pub(crate) fn warm<'a>(&self, names: impl Iterator<Item = &'a [u8]>) {
+        let mut hashes = [0; WARM];
+        let mut slots = [u32::MAX; WARM];
+        let mut count = 0;
+        for (hash, name) in hashes.iter_mut().zip(names) {
+            *hash = self.hash(name);
+            count += 1;
+        }
+        for (slot, &hash) in slots.iter_mut().zip(&hashes[..count]) {
+            let entry = self.index.find(spread(hash), |entry| entry.hash == hash);
+            *slot = entry.map_or(u32::MAX, |entry| entry.slot);
+        }
+        // Both ends of the text: it may stand in two lines of the cache.
+        let text = |slot: &u32| self.slots.get(*slot as usize)?.text.as_deref();
+        let ends = |text: &[u8]| Some((*text.first()?, *text.last()?));
+        let ends = slots[..count].iter().filter_map(text).filter_map(ends);
+        core::hint::black_box(ends.fold(0, |sum, (first, last)| sum ^ first ^ last));
+    }
+
     /// Inserts the node or gives it the address; whether that changed anything.
     pub(crate) fn insert(&mut self, name: Name<'_>, addr: Addr<'_>) -> bool {
         let (name, addr) = (name.as_bytes(), addr.as_bytes());
@@ -81,7 +116,7 @@ impl Table {
                 return false;
             }
             self.text = self.text - old.len() + addr.len();
-            *slot = Slot::new(name, addr);
+            slot.move_to(name, addr);
             return true;
         }
         self.text += name.len() + addr.len();
