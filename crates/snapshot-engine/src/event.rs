@@ -3,7 +3,7 @@
 use snapshot_format::{Addr, Coordinate, InvalidText, LamportTime, MAX_NAME, Name};
 
 use crate::Policy;
-use crate::replay::has_nul_run;
+use crate::hardened::has_nul_run;
 
 /// One event, about one member at most.
 #[derive(Clone, Copy, Debug, PartialEq)]

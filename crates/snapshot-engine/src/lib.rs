@@ -34,6 +34,7 @@ mod event;
 mod failed;
 mod files;
 mod finding;
+mod hardened;
 mod health;
 mod outcome;
 mod pending;

@@ -5,11 +5,9 @@
 
 use alloc::vec::Vec;
 
-use snapshot_format::{
-    Addr, Block, FORMAT, Line, MAX_NAME, Name, ParseError, Problem, Record, SealFault, Trust,
-    salvage,
-};
+use snapshot_format::{Block, Line, ParseError, Problem, Record, Trust, salvage};
 
+use crate::hardened::{BYTE_ORDER_MARK, has_nul_run};
 use crate::report::MAX_FINDINGS;
 use crate::{Finding, FindingKind, Policy, Report, State};
 
@@ -27,8 +25,8 @@ pub enum Mode {
 #[derive(Clone, Debug)]
 pub struct Replay {
     mode: Mode,
-    policy: Policy,
-    state: State,
+    pub(crate) policy: Policy,
+    pub(crate) state: State,
     report: Report,
     /// Where the bytes behind the last seal line begin, whether it holds or not.
     run_start: u64,
@@ -36,8 +34,6 @@ pub struct Replay {
 
 /// How many lines are looked at together: enough to keep the memory busy, few enough to stay in the nearest cache.
 const GROUP: usize = crate::table::WARM;
-
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 impl Replay {
     /// A replay at the start of a file.
@@ -146,131 +142,6 @@ impl Replay {
         }
     }
 
-    /// Section 3 of `docs/FORMAT.md`.
-    fn hardened<'a>(
-        &mut self,
-        whole: &Line<'a>,
-        mut parsed: Result<Record<'a>, ParseError>,
-        trust: Trust,
-    ) -> Option<FindingKind> {
-        let mut bytes = whole.bytes;
-        let mut oddity = None;
-        let unsealed = !matches!(trust, Trust::Sealed(_));
-        if whole.number == 1 && parsed.is_err() && bytes.starts_with(BYTE_ORDER_MARK) {
-            bytes = &bytes[BYTE_ORDER_MARK.len()..];
-            parsed = Line { bytes, ..*whole }.record();
-            oddity = Some(FindingKind::ByteOrderMark);
-        }
-        if unsealed && self.ends_in_carriage_return(bytes, &parsed) {
-            bytes = &bytes[..bytes.len() - 1];
-            parsed = Record::parse(bytes);
-            oddity = Some(FindingKind::CarriageReturn);
-        }
-        // Only a line that is no record, or a membership line with a colon in its name, may hide another one.
-        let may_hide = match &parsed {
-            Err(_) => true,
-            Ok(Record::Alive { name, .. }) => name.as_bytes().contains(&b':'),
-            Ok(_) => false,
-        };
-        if unsealed
-            && may_hide
-            && let Some(kind) = self.salvage(bytes)
-        {
-            return Some(kind);
-        }
-        match parsed {
-            Ok(record) => self.believe(&record, trust).or(oddity),
-            Err(error) if error.problem == Problem::Unrecognized && has_nul_run(bytes) => {
-                Some(FindingKind::NulRun)
-            }
-            Err(error) => Some(kind_of(&error)),
-        }
-    }
-
-    /// Whether the line ends in a carriage return and is not valid with it.
-    fn ends_in_carriage_return(
-        &self,
-        bytes: &[u8],
-        parsed: &Result<Record<'_>, ParseError>,
-    ) -> bool {
-        let Some(trimmed) = bytes.strip_suffix(b"\r") else { return false };
-        let known =
-            |name: Name<'_>| self.state.addr_of(name).is_some() || self.state.failed.contains(name);
-        match parsed {
-            Err(error) => error.problem != Problem::TooLong,
-            Ok(Record::Alive { addr, .. }) => !addr.is_dialable(),
-            // A name may end in a carriage return: the node that exists is meant.
-            Ok(Record::NotAlive { name }) => {
-                let trimmed = Record::parse(trimmed);
-                !known(*name) && matches!(trimmed, Ok(Record::NotAlive { name }) if known(name))
-            }
-            Ok(Record::Extension(_)) => true,
-            _ => false,
-        }
-    }
-
-    /// Takes a node from inside a damaged line; it never replaces one that is known, since names are chosen by
-    /// members, some of them hostile.
-    fn salvage(&mut self, bytes: &[u8]) -> Option<FindingKind> {
-        let valid = |record: &Record<'_>| matches!(record, Record::Alive { name, addr } if check_node(*name, *addr).is_none());
-        let record = salvage(bytes).map(|(_, record)| record).find(valid)?;
-        let Record::Alive { name, .. } = record else { return None };
-        if self.state.addr_of(name).is_some() {
-            return Some(FindingKind::Glued);
-        }
-        self.state.apply(&record);
-        Some(FindingKind::Salvaged)
-    }
-
-    /// Applies a record that parses, where its values can be believed.
-    fn believe(&mut self, record: &Record<'_>, trust: Trust) -> Option<FindingKind> {
-        let refused = match *record {
-            Record::Alive { name, addr } | Record::Failed { name, addr, .. } => {
-                check_node(name, addr)
-            }
-            Record::Clock(time) | Record::EventClock(time) | Record::QueryClock(time) => {
-                let damaged =
-                    matches!(trust, Trust::Damaged(_)).then_some(FindingKind::ClockInDamage);
-                damaged.or((time > self.policy.max_clock).then_some(FindingKind::ClockTooHigh))
-            }
-            Record::Leave if self.policy.rejoin_after_leave => return None,
-            Record::Seal(_) => match trust {
-                Trust::Damaged(SealFault::Length) => Some(FindingKind::SealLength),
-                Trust::Damaged(SealFault::Checksum) => Some(FindingKind::SealMismatch),
-                Trust::Sealed(_) | Trust::Unsealed => None,
-            },
-            Record::Extension(_) => Some(FindingKind::UnknownExtension),
-            Record::Format(_) | Record::Cluster(_) | Record::Node(_)
-                if matches!(trust, Trust::Sealed(_)) =>
-            {
-                self.check_identity(record)
-            }
-            _ => None,
-        };
-        if refused.is_none() {
-            self.state.apply(record);
-        }
-        refused
-    }
-
-    fn check_identity(&self, record: &Record<'_>) -> Option<FindingKind> {
-        let (cluster, node) = (self.policy.identity.cluster(), self.policy.identity.node());
-        match *record {
-            Record::Format(format) if format > FORMAT => Some(FindingKind::NewerFormat),
-            Record::Cluster(id)
-                if !id.as_bytes().is_empty() && cluster.is_some_and(|own| own != id) =>
-            {
-                Some(FindingKind::ForeignCluster)
-            }
-            Record::Node(name)
-                if !name.as_bytes().is_empty() && node.is_some_and(|own| own != name) =>
-            {
-                Some(FindingKind::OtherNode)
-            }
-            _ => None,
-        }
-    }
-
     /// A seal line: the run before it is judged.
     fn end_of_run(&mut self, line: &Line<'_>, trust: Trust, finding: Option<&mut Finding>) {
         let end = line.offset + line.len + 1;
@@ -344,15 +215,6 @@ const KEYWORDS: [&[u8]; 8] = [
     b"#@",
 ];
 
-/// Whether a lost block shows: zeros in a row, more than a name has.
-pub(crate) fn has_nul_run(bytes: &[u8]) -> bool {
-    const NUL_RUN: usize = 8;
-    // The first test is what nearly every line needs.
-    bytes.contains(&0)
-        && (bytes.windows(NUL_RUN).any(|window| window == [0; NUL_RUN])
-            || bytes.iter().all(|&byte| byte == 0))
-}
-
 /// Serf's own records; extensions are counted with the comments that they are to Serf.
 const fn is_of_the_state(record: &Record<'_>) -> bool {
     matches!(
@@ -367,22 +229,7 @@ const fn is_of_the_state(record: &Record<'_>) -> bool {
     )
 }
 
-fn check_node(name: Name<'_>, addr: Addr<'_>) -> Option<FindingKind> {
-    if name.as_bytes().is_empty() {
-        Some(FindingKind::EmptyName)
-    } else if name.as_bytes().len() > MAX_NAME {
-        Some(FindingKind::NameTooLong)
-    } else if has_nul_run(name.as_bytes()) {
-        // A lost block took the end of one line and the beginning of another.
-        Some(FindingKind::NulRun)
-    } else if !addr.is_dialable() {
-        Some(FindingKind::InvalidAddress)
-    } else {
-        None
-    }
-}
-
-const fn kind_of(error: &ParseError) -> FindingKind {
+pub(crate) const fn kind_of(error: &ParseError) -> FindingKind {
     match error.problem {
         Problem::MissingAddress => FindingKind::MissingAddress,
         Problem::NotANumber | Problem::NumberTooLarge => FindingKind::InvalidClock,
