@@ -19,6 +19,13 @@ impl Replay {
         mut parsed: Result<Record<'a>, ParseError>,
         trust: Trust,
     ) -> Option<FindingKind> {
+        // Nearly every line is a node with nothing odd about it.
+        if let Ok(record @ Record::Alive { name, addr }) = &parsed
+            && is_usual(*name, *addr)
+        {
+            self.state.apply(record);
+            return None;
+        }
         let mut bytes = whole.bytes;
         let mut oddity = None;
         let unsealed = !matches!(trust, Trust::Sealed(_));
@@ -32,12 +39,8 @@ impl Replay {
             parsed = Record::parse(bytes);
             oddity = Some(FindingKind::CarriageReturn);
         }
-        // Only a line that is no record, or a membership line with a colon in its name, may hide another one.
-        let may_hide = match &parsed {
-            Err(_) => true,
-            Ok(Record::Alive { name, .. }) => name.as_bytes().contains(&b':'),
-            Ok(_) => false,
-        };
+        // Only a line that is no record, or an `alive` line, may hide another one.
+        let may_hide = matches!(parsed, Err(_) | Ok(Record::Alive { .. }));
         if unsealed
             && may_hide
             && let Some(kind) = self.salvage(bytes)
@@ -145,6 +148,11 @@ pub(crate) fn has_nul_run(bytes: &[u8]) -> bool {
     bytes.contains(&0)
         && (bytes.windows(NUL_RUN).any(|window| window == [0; NUL_RUN])
             || bytes.iter().all(|&byte| byte == 0))
+}
+
+/// Whether a node can be taken as it stands, in whatever bytes: no keyword, no lost block, an address to dial.
+fn is_usual(name: Name<'_>, addr: Addr<'_>) -> bool {
+    (1..=MAX_NAME).contains(&name.as_bytes().len()) && name.is_plain() && addr.is_dialable()
 }
 
 fn check_node(name: Name<'_>, addr: Addr<'_>) -> Option<FindingKind> {

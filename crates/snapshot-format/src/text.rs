@@ -44,6 +44,13 @@ impl<'a> Name<'a> {
     pub fn new(bytes: &'a [u8]) -> Result<Self, InvalidText> {
         refuse(bytes, memchr::memchr(b'\n', bytes)).map(Self)
     }
+
+    /// Whether it holds neither a colon nor a zero byte, as nearly every name does: then neither a keyword nor a lost
+    /// block can be in it.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        memchr::memchr2(b':', 0, self.0).is_none()
+    }
 }
 
 impl<'a> Addr<'a> {
