@@ -1,2 +1,45 @@
-//! Placeholder.
-fn main() {}
+//! `serfsnap`: reads, checks, records and compacts the snapshot files of Serf, Consul and Nomad agents.
+//!
+//! Data goes to stdout, diagnostics to stderr.
+//! It is not a part of an agent: an agent links `snapshot-io`.
+#![forbid(unsafe_code)]
+
+mod args;
+mod difference;
+mod dump;
+mod failure;
+mod fields;
+mod input;
+mod inspect;
+mod inspect_table;
+mod json;
+mod out;
+mod outlook;
+mod progress;
+mod reading;
+mod show;
+mod sniff;
+mod table;
+mod time;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Command};
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Dump(args) => dump::run(&args),
+    };
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        // Whoever read the output has seen enough.
+        Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
+        Err(failure) => {
+            out::complain(&failure);
+            ExitCode::from(failure::CODE)
+        }
+    }
+}

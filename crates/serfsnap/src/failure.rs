@@ -1,0 +1,46 @@
+//! Why a command could not do its job.
+
+use std::fmt;
+use std::io;
+
+/// The exit code of every command that could not do its job.
+pub(crate) const CODE: u8 = 2;
+
+/// Why a command could not do its job.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// A sentence for people: what, where, and what to do next.
+    Told(String),
+    /// The output cannot be written.
+    Output(io::Error),
+}
+
+/// The exit code of a command that did its job.
+pub(crate) type Outcome = Result<u8, Failure>;
+
+impl Failure {
+    pub(crate) fn told(sentence: impl Into<String>) -> Self {
+        Self::Told(sentence.into())
+    }
+
+    /// Whether the reader of the output has gone away, which is no fault of anybody.
+    pub(crate) fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Told(sentence) => f.write_str(sentence),
+            Self::Output(error) => write!(f, "the output cannot be written: {error}"),
+        }
+    }
+}
+
+/// Only writing the output gives bare errors; all others are told with the file and the place.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
