@@ -5,7 +5,7 @@ use clap::builder::styling::AnsiColor;
 use clap::{Parser, Subcommand, ValueEnum};
 use snapshot_engine::{Mode, Policy};
 
-use crate::{dump, inspect};
+use crate::{check, dump, inspect};
 
 /// Reads, checks, records and compacts the snapshot files of Serf, Consul and Nomad agents.
 ///
@@ -23,6 +23,7 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     Inspect(inspect::Args),
+    Check(check::Args),
     Dump(dump::Args),
 }
 
@@ -38,6 +39,8 @@ Examples:
       What is in it, what is wrong with it, and whom this agent would contact if it started now.
   serfsnap inspect --as consul /var/lib/consul/serf/local.snapshot
       What an unmodified agent makes of the same bytes.
+  serfsnap check --min-peers 2 /var/lib/*/serf/*.snapshot
+      One line a file for monitoring: exit code 0 all well, 1 act, 2 could not check.
   zcat backup.gz | serfsnap dump --format jsonl - | jq .kind
       Every line as it stands, from a pipe.
 
