@@ -1,22 +1,18 @@
 //! `check`: one verdict a file, for monitoring.
 
-use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Write};
 use std::thread;
 use std::time::Duration;
 
-use serde::Serialize;
 use snapshot_engine::{Clocks, Policy, Verdict};
 
 use crate::args::{Format, Rules};
-use crate::failure::{CODE, Failure, Outcome};
+use crate::check_output::{Printer, exit_code};
+use crate::failure::{Failure, Outcome};
 use crate::input::Input;
-use crate::json;
-use crate::out::{Out, Tone};
 use crate::outlook::Outlook;
 use crate::reading::Reading;
-use crate::show::{count, shown_path};
+use crate::show::count;
 
 /// Say of each file whether somebody should act; made for monitoring.
 ///
@@ -60,11 +56,11 @@ Exit codes: 0 nothing to do, 1 act, 2 could not check; of several files the high
 const SECOND_LOOK: Duration = Duration::from_millis(50);
 
 pub(crate) fn run(args: &Args) -> Outcome {
-    let mut printer = Printer { out: Out::new(), format: args.format, files: 0, closed: false };
+    let mut printer = Printer::new(args.format);
     let mut worst = 0;
     printer.begin()?;
     for path in &args.files {
-        let result = check(path, args);
+        let result = check(path, args, || thread::sleep(SECOND_LOOK));
         worst = worst.max(exit_code(&result));
         printer.file(path, &result)?;
     }
@@ -73,28 +69,27 @@ pub(crate) fn run(args: &Args) -> Outcome {
 }
 
 /// What is to be said of a file that could be read.
-struct Checked {
-    verdict: Verdict,
-    alive: u64,
-    failed: u64,
-    candidates: u64,
-    outlook: String,
-    torn: bool,
-    findings_total: u64,
-    bytes: u64,
+pub(crate) struct Checked {
+    pub(crate) verdict: Verdict,
+    pub(crate) alive: u64,
+    pub(crate) failed: u64,
+    pub(crate) candidates: u64,
+    pub(crate) outlook: String,
+    pub(crate) torn: bool,
+    pub(crate) findings_total: u64,
+    pub(crate) bytes: u64,
     /// Why to act; none where all is well.
-    reasons: Vec<String>,
+    pub(crate) reasons: Vec<String>,
 }
 
-fn check(path: &OsStr, args: &Args) -> Result<Checked, Failure> {
-    let once = read(path, args)?;
-    match once {
-        (checked, true) if checked.torn => {
-            thread::sleep(SECOND_LOOK);
-            Ok(read(path, args)?.0)
-        }
-        (checked, _) => Ok(checked),
+/// Checks a file; where its end is torn, `wait` is called and the file is read again.
+fn check(path: &OsStr, args: &Args, wait: impl FnOnce()) -> Result<Checked, Failure> {
+    let (checked, again) = read(path, args)?;
+    if !checked.torn || !again {
+        return Ok(checked);
     }
+    wait();
+    Ok(read(path, args)?.0)
 }
 
 /// The file as it is now, and whether it could be read again.
@@ -146,131 +141,36 @@ fn poisoned(clocks: Clocks, policy: &Policy) -> Option<String> {
     ))
 }
 
-fn exit_code(result: &Result<Checked, Failure>) -> u8 {
-    match result {
-        Ok(checked) => u8::from(!checked.reasons.is_empty()),
-        Err(_) => CODE,
-    }
-}
+#[cfg(test)]
+mod tests {
+    use std::fs;
 
-/// A file in JSON. What is not known of one that could not be read is null.
-#[derive(Serialize)]
-struct Row<'a> {
-    path: Cow<'a, str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    path_hex: Option<String>,
-    result: &'static str,
-    exit_code: u8,
-    verdict: Option<&'static str>,
-    bytes: Option<u64>,
-    alive: Option<u64>,
-    failed: Option<u64>,
-    candidates: Option<u64>,
-    findings_total: Option<u64>,
-    outlook: Option<&'a str>,
-    reasons: &'a [String],
-    error: Option<String>,
-}
+    use clap::Parser;
 
-/// Prints each file as soon as it was checked.
-struct Printer {
-    out: Out,
-    format: Format,
-    files: u64,
-    /// Nobody reads on; the exit code still counts.
-    closed: bool,
-}
+    use super::*;
 
-impl Printer {
-    fn begin(&mut self) -> Result<(), Failure> {
-        if self.format == Format::Json {
-            let begun = write!(self.out, "{{\"schema\":{},\"files\":[", json::SCHEMA);
-            return self.written(begun);
-        }
-        Ok(())
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
     }
 
-    fn file(&mut self, path: &OsStr, result: &Result<Checked, Failure>) -> Result<(), Failure> {
-        if self.closed {
-            return Ok(());
-        }
-        self.files += 1;
-        let written = match self.format {
-            Format::Table => self.line(path, result),
-            Format::Jsonl => json::line(&mut self.out, &row(path, result)),
-            Format::Json => {
-                let comma = if self.files > 1 { "," } else { "" };
-                write!(self.out, "{comma}")
-                    .and_then(|()| json::piece(&mut self.out, &row(path, result)))
-            }
-        };
-        let written = written.and_then(|()| self.out.flush());
-        self.written(written)
+    const TORN: &str = "alive: a 10.0.0.1:1\nalive: b 10.0.0.2:1\nclock: 1";
+
+    fn check_while(before: &str, meanwhile: &str) -> Vec<String> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("live.snap");
+        fs::write(&path, before).unwrap();
+        let line = Line::parse_from(["check".as_ref(), "--strict".as_ref(), path.as_os_str()]);
+        let checked = check(path.as_os_str(), &line.args, || fs::write(&path, meanwhile).unwrap());
+        checked.unwrap().reasons
     }
 
-    fn line(&mut self, path: &OsStr, result: &Result<Checked, Failure>) -> io::Result<()> {
-        let (tone, word) = (tone(result), word(result));
-        let word = self.out.paint(tone, &format!("{word:<7}"));
-        match result {
-            // The sentence names the file.
-            Err(failure) => writeln!(self.out, "{word} {failure}"),
-            Ok(checked) => {
-                let verdict = checked.verdict.as_str();
-                write!(self.out, "{word} {}: {verdict}; ", shown_path(path))?;
-                checked.reasons.iter().try_for_each(|why| write!(self.out, "{why}; "))?;
-                writeln!(self.out, "{}", checked.outlook)
-            }
-        }
-    }
-
-    fn end(&mut self, exit_code: u8) -> Result<(), Failure> {
-        if self.format == Format::Json && !self.closed {
-            let ended = writeln!(self.out, "],\"exit_code\":{exit_code}}}");
-            let ended = ended.and_then(|()| self.out.flush());
-            return self.written(ended);
-        }
-        Ok(())
-    }
-
-    fn written(&mut self, written: io::Result<()>) -> Result<(), Failure> {
-        let written = written.map_err(Failure::from);
-        self.closed |= written.as_ref().is_err_and(Failure::is_closed_pipe);
-        if self.closed { Ok(()) } else { written }
-    }
-}
-
-fn row<'a>(path: &'a OsStr, result: &'a Result<Checked, Failure>) -> Row<'a> {
-    let checked = result.as_ref().ok();
-    let (text, path_hex) = json::text(path.as_encoded_bytes());
-    Row {
-        path: text,
-        path_hex,
-        result: word(result),
-        exit_code: exit_code(result),
-        verdict: checked.map(|checked| checked.verdict.as_str()),
-        bytes: checked.map(|checked| checked.bytes),
-        alive: checked.map(|checked| checked.alive),
-        failed: checked.map(|checked| checked.failed),
-        candidates: checked.map(|checked| checked.candidates),
-        findings_total: checked.map(|checked| checked.findings_total),
-        outlook: checked.map(|checked| &*checked.outlook),
-        reasons: checked.map_or(&[], |checked| &checked.reasons),
-        error: result.as_ref().err().map(ToString::to_string),
-    }
-}
-
-fn word(result: &Result<Checked, Failure>) -> &'static str {
-    match exit_code(result) {
-        0 => "ok",
-        1 => "act",
-        _ => "unknown",
-    }
-}
-
-fn tone(result: &Result<Checked, Failure>) -> Tone {
-    match result {
-        Ok(checked) if checked.reasons.is_empty() && !checked.torn => Tone::Good,
-        Ok(checked) if checked.reasons.is_empty() => Tone::Notable,
-        _ => Tone::Bad,
+    #[test]
+    fn a_torn_file_is_read_once_more() {
+        assert_eq!(check_while(TORN, &format!("{TORN}\n")), [""; 0]);
+        assert_eq!(check_while(TORN, TORN), ["the end is torn"]);
+        let whole = format!("{TORN}\n");
+        assert_eq!(check_while(&whole, TORN), [""; 0], "a file that is not torn is read once");
     }
 }

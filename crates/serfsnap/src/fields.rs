@@ -7,7 +7,10 @@ use snapshot_engine::{LamportTime, UnixMillis};
 use snapshot_format::{ParseError, Record};
 
 use crate::json::{Node, Place, text};
-use crate::show::quoted;
+use crate::show::{cut, shown};
+
+/// How many columns of a line are shown to people; nobody reads a megabyte.
+const MAX_BODY: usize = 1024;
 
 /// What the line is in one word, and what follows it.
 pub(crate) struct Parts<'a> {
@@ -116,5 +119,5 @@ pub(crate) fn body(kind: &str, bytes: &[u8]) -> String {
         "format" | "cluster" | "node" | "failed" | "seal" => "#@: ".len() + kind.len(),
         _ => kind.len() + ": ".len(),
     };
-    quoted(bytes.get(keyword..).unwrap_or_default())
+    cut(&shown(bytes.get(keyword..).unwrap_or_default()), MAX_BODY).into_owned()
 }

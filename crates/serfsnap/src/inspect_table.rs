@@ -156,9 +156,9 @@ fn findings(out: &mut Out, report: &Report) -> io::Result<()> {
 fn size(out: &mut Out, state: &State, report: &Report) -> io::Result<()> {
     let (bytes, lines) = (count(report.bytes, "byte"), count(report.lines, "line"));
     let live = live_bytes(state);
-    section(out, "Size", &format_args!("{bytes}, {lines}; {live} bytes would say the same"))?;
+    section(out, "Size", &format_args!("{bytes} in {lines}, {live} bytes of it live"))?;
     let Some(last) = report.last_seal else {
-        return writeln!(out, "  no seals: only agents of other makes wrote it");
+        return writeln!(out, "  not sealed, as Serf, Consul and Nomad write it");
     };
     let first = report.first_seal.unwrap_or(last);
     let (seals, until) = (count(report.seals, "seal"), report.sealed_until);

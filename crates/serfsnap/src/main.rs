@@ -6,6 +6,7 @@
 
 mod args;
 mod check;
+mod check_output;
 mod difference;
 mod dump;
 mod failure;

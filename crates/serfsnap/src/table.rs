@@ -26,6 +26,8 @@ pub(crate) struct Column {
 const GAP: usize = 2;
 /// No column is cut below this width.
 const LEAST: usize = 12;
+/// No column of a pipe is wider; a longer cell pushes the rest of its own row to the right.
+const WIDEST: usize = 64;
 
 impl Column {
     pub(crate) const fn left(title: &'static str) -> Self {
@@ -64,13 +66,18 @@ impl<const N: usize> Table<N> {
                 *width = cell.width().max(*width);
             }
         }
-        if let Some(terminal) = out.width {
+        let columns = if let Some(terminal) = out.width {
             self.squeeze(&mut widths, terminal);
-        }
-        let heading = line(&self.columns, &widths, &titles);
+            self.columns
+        } else {
+            // Nothing is lost in a pipe, and one long name does not push all others apart.
+            widths = widths.map(|width| width.min(WIDEST));
+            self.columns.map(|column| Column { gives_way: false, ..column })
+        };
+        let heading = line(&columns, &widths, &titles);
         writeln!(out, "{}", out.paint(Tone::Heading, &heading))?;
         for row in &self.rows {
-            writeln!(out, "{}", line(&self.columns, &widths, row))?;
+            writeln!(out, "{}", line(&columns, &widths, row))?;
         }
         Ok(())
     }

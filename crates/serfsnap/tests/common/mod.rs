@@ -1,0 +1,76 @@
+//! What several tests need: the tool, directories, and conditions that are waited for.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses some of it")]
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// Far longer than anything takes on a slow machine; only a failing test waits so long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub fn serfsnap() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_serfsnap"));
+    command.env_remove("NO_COLOR");
+    command
+}
+
+/// Runs the tool to its end.
+pub fn run<const N: usize>(args: [&str; N]) -> Output {
+    serfsnap().args(args).stdin(Stdio::null()).output().unwrap()
+}
+
+/// Starts it with both pipes in our hands.
+pub fn start(command: &mut Command) -> Child {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Runs it on this input.
+pub fn run_on(command: &mut Command, input: &[u8]) -> Output {
+    let mut child = start(command);
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    // It may end without having read everything.
+    let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    output
+}
+
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[track_caller]
+pub fn assert_code(output: &Output, code: i32) {
+    let (said, complained) = (stdout(output), stderr(output));
+    assert_eq!(output.status.code(), Some(code), "{said}\n{complained}");
+}
+
+/// Waits until it holds.
+#[track_caller]
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+pub fn corpus(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpus").join(name)
+}
+
+/// Every file below a directory with its bytes, by name.
+pub fn contents(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let mut contents: Vec<_> =
+        entries.map(|path| (path.clone(), fs::read(path).unwrap())).collect();
+    contents.sort();
+    contents
+}
