@@ -95,10 +95,9 @@ fn check(path: &OsStr, args: &Args, wait: impl FnOnce()) -> Result<Checked, Fail
 /// The file as it is now, and whether it could be read again.
 fn read(path: &OsStr, args: &Args) -> Result<(Checked, bool), Failure> {
     let mut input = Input::open(path, args.rules.reader)?;
-    let (mode, rejoins) = (args.rules.reader.mode(), args.rules.rejoins());
-    let [reading, other_rejoin] = Reading::new(&mut input, [(mode, rejoins), (mode, !rejoins)])?;
-    let Reading { state, report } = &reading;
-    let outlook = Outlook::new(path, rejoins, &reading, &other_rejoin.state);
+    let reading = Reading::new(&mut input, args.rules)?;
+    let Reading { state, report, .. } = &reading;
+    let outlook = Outlook::new(path, args.rules, &reading);
     let verdict = report.verdict();
     let mut reasons = Vec::new();
     if let Some(first) = report.findings.first() {

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use serde::Serialize;
 use serde::ser::Serializer;
-use snapshot_engine::{Finding, Mode, State};
+use snapshot_engine::{Finding, State};
 use snapshot_format::{Addr, Name, UnixMillis};
 
 use crate::args::{Format, Rules};
@@ -48,19 +48,13 @@ Exit codes: 0 whatever the file is like (that is for `check`), 2 if it cannot be
 
 pub(crate) fn run(args: &Args) -> Outcome {
     let mut input = Input::open(&args.file, args.rules.reader)?;
-    let (mode, rejoins) = (args.rules.reader.mode(), args.rules.rejoins());
-    let other = match mode {
-        Mode::Hardened => Mode::Serf,
-        Mode::Serf => Mode::Hardened,
-    };
-    let asked = [(mode, rejoins), (mode, !rejoins), (other, rejoins)];
-    let [reading, other_rejoin, other_mode] = Reading::new(&mut input, asked)?;
+    let (reading, other_mode) = Reading::with_other_mode(&mut input, args.rules)?;
     drop(input);
-    let outlook = Outlook::new(&args.file, rejoins, &reading, &other_rejoin.state);
+    let outlook = Outlook::new(&args.file, args.rules, &reading);
     let mut out = Out::new();
     match args.format {
         Format::Table => {
-            let other_mode = &other_mode.state;
+            let other_mode = &other_mode;
             let page = Page { path: &args.file, rules: args.rules, reading: &reading, other_mode };
             page.print(&mut out, &outlook)?;
         }
@@ -108,7 +102,7 @@ struct Inspection<'a> {
 }
 
 fn inspection<'a>(args: &Args, reading: &'a Reading, outlook: &Outlook) -> Inspection<'a> {
-    let Reading { state, report } = reading;
+    let Reading { state, report, .. } = reading;
     let owned = |bytes: &[u8]| {
         let (text, hex) = json::text(bytes);
         (text.into_owned(), hex)

@@ -29,7 +29,7 @@ pub(crate) struct Page<'a> {
 
 impl Page<'_> {
     pub(crate) fn print(&self, out: &mut Out, outlook: &Outlook) -> io::Result<()> {
-        let Reading { state, report } = self.reading;
+        let Reading { state, report, .. } = self.reading;
         let tone = match report.verdict() {
             Verdict::Clean => Tone::Good,
             Verdict::Torn => Tone::Notable,

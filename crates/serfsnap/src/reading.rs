@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use snapshot_engine::{Mode, Replay, Report, State};
 use snapshot_format::{Block, Decoder};
 
-use crate::args::policy;
+use crate::args::Rules;
 use crate::failure::Failure;
 use crate::input::Input;
 
@@ -14,26 +14,77 @@ use crate::input::Input;
 pub(crate) struct Reading {
     pub(crate) state: State,
     pub(crate) report: Report,
+    /// What an owner who rejoins after a leave would recover, where that is something else.
+    pub(crate) rejoining: Option<State>,
 }
 
 impl Reading {
-    /// Reads FILE under several rules in one pass, so that a pipe will do and a live file says the same to each.
-    pub(crate) fn new<const N: usize>(
-        input: &mut Input,
-        asked: [(Mode, bool); N],
-    ) -> Result<[Self; N], Failure> {
-        let mut replays =
-            asked.map(|(mode, rejoins)| Replay::new(mode, &policy(rejoins), random_seed()));
+    /// Reads FILE to its end.
+    pub(crate) fn new(input: &mut Input, rules: Rules) -> Result<Self, Failure> {
+        let mut reader = ReadingReader::new(rules);
         let decoder = for_each_block(input, |block| {
-            for replay in &mut replays {
-                replay.block(block.clone());
-            }
+            reader.block(block);
             Ok(())
         })?;
-        Ok(replays.map(|replay| {
-            let (state, report) = replay.finish(decoder.torn());
-            Self { state, report }
-        }))
+        Ok(reader.finish(&decoder))
+    }
+
+    /// Reads FILE by the rules and by those of the other mode, in one pass, so that a pipe will do and a live file
+    /// says the same to both.
+    pub(crate) fn with_other_mode(
+        input: &mut Input,
+        rules: Rules,
+    ) -> Result<(Self, State), Failure> {
+        let other = match rules.reader.mode() {
+            Mode::Hardened => Mode::Serf,
+            Mode::Serf => Mode::Hardened,
+        };
+        let mut reader = ReadingReader::new(rules);
+        let mut other = Replay::new(other, &rules.policy(), random_seed());
+        let decoder = for_each_block(input, |block| {
+            other.block(block.clone());
+            reader.block(block);
+            Ok(())
+        })?;
+        let (other, _) = other.finish(decoder.torn());
+        Ok((reader.finish(&decoder), other))
+    }
+}
+
+struct ReadingReader {
+    replay: Replay,
+    rejoins: bool,
+    /// A copy from before the first `leave`, which sees none.
+    rejoining: Option<Replay>,
+}
+
+impl ReadingReader {
+    fn new(rules: Rules) -> Self {
+        let replay = Replay::new(rules.reader.mode(), &rules.policy(), random_seed());
+        Self { replay, rejoins: rules.rejoins(), rejoining: None }
+    }
+
+    fn block(&mut self, block: Block<'_>) {
+        let Block { trust, lines } = block;
+        for line in lines {
+            // A carriage return behind it is forgiven in bytes without a seal, and elsewhere it is no record at all.
+            let leaves = matches!(line.bytes, b"leave" | b"leave\r");
+            if leaves && !self.rejoins && self.rejoining.is_none() {
+                self.rejoining = Some(self.replay.clone());
+            }
+            self.replay.line(&line, trust);
+            if let Some(rejoining) = &mut self.rejoining
+                && !leaves
+            {
+                rejoining.line(&line, trust);
+            }
+        }
+    }
+
+    fn finish(self, decoder: &Decoder) -> Reading {
+        let (state, report) = self.replay.finish(decoder.torn());
+        let rejoining = self.rejoining.map(|replay| replay.finish(decoder.torn()).0);
+        Reading { state, report, rejoining }
     }
 }
 
