@@ -5,7 +5,7 @@ use clap::builder::styling::AnsiColor;
 use clap::{Parser, Subcommand, ValueEnum};
 use snapshot_engine::{Mode, Policy};
 
-use crate::{check, dump, inspect};
+use crate::{check, dump, inspect, record};
 
 /// Reads, checks, records and compacts the snapshot files of Serf, Consul and Nomad agents.
 ///
@@ -25,6 +25,7 @@ pub(crate) enum Command {
     Inspect(inspect::Args),
     Check(check::Args),
     Dump(dump::Args),
+    Record(record::Args),
 }
 
 const STYLES: Styles = Styles::styled()

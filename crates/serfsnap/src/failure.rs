@@ -2,6 +2,11 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
+
+use snapshot_io::OpenError;
+
+use crate::show::shown_path;
 
 /// The exit code of every command that could not do its job.
 pub(crate) const CODE: u8 = 2;
@@ -43,4 +48,18 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::Output(error)
     }
+}
+
+/// Why a snapshot cannot be opened for writing, and what to do about it.
+pub(crate) fn of_open(path: &Path, error: &OpenError) -> Failure {
+    let path = shown_path(path.as_os_str());
+    Failure::told(match error {
+        OpenError::Locked { .. } => {
+            format!("{path}: another recorder holds its lock, {path}.lock; stop that first")
+        }
+        OpenError::NotASnapshot { .. } => format!(
+            "{path}: none of its lines is a record, so it is no snapshot and is left alone; name another file"
+        ),
+        error => format!("{path}: {error}"),
+    })
 }

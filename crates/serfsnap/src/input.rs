@@ -93,7 +93,30 @@ impl Read for Input {
     }
 }
 
-pub(crate) fn refuse_empty(path: &OsStr) -> Result<(), Failure> {
+/// Refuses a FILE that cannot be written as a snapshot; one that is missing is none of them.
+pub(crate) fn refuse_to_write(path: &Path) -> Result<(), Failure> {
+    let path = path.as_os_str();
+    refuse_empty(path)?;
+    if path == "-" {
+        return Err(Failure::told(
+            "FILE is to be written and cannot be standard input; ./- is a file of that name",
+        ));
+    }
+    let metadata = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        metadata => metadata.map_err(|error| Failure::told(why_not_open(path, &error)))?,
+    };
+    refuse_directory(path, &metadata)?;
+    if !metadata.is_file() {
+        let path = shown_path(path);
+        return Err(Failure::told(format!(
+            "{path}: this is a pipe or a device, and cannot be written as a snapshot"
+        )));
+    }
+    Input::open(path, Reader::Ours).map(drop)
+}
+
+fn refuse_empty(path: &OsStr) -> Result<(), Failure> {
     if !path.is_empty() {
         return Ok(());
     }
@@ -102,7 +125,7 @@ pub(crate) fn refuse_empty(path: &OsStr) -> Result<(), Failure> {
     ))
 }
 
-pub(crate) fn refuse_directory(path: &OsStr, metadata: &Metadata) -> Result<(), Failure> {
+fn refuse_directory(path: &OsStr, metadata: &Metadata) -> Result<(), Failure> {
     /// Where Consul and Nomad keep theirs, below their data directory.
     const USUAL: [&str; 6] = [
         "serf/local.snapshot",

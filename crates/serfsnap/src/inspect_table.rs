@@ -184,7 +184,7 @@ fn differences(out: &mut Out, mode: Mode, here: &State, there: &State) -> io::Re
     list(out, "clock", difference.clocks.iter().copied().map(clock))?;
     if unknown > 0 {
         let failed = count(unknown as u64, "failed node");
-        writeln!(out, "  no last resort: it does not know the {failed}")?;
+        writeln!(out, "  no last resort: it knows nothing of the {failed}")?;
     }
     Ok(())
 }

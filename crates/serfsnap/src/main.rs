@@ -4,11 +4,13 @@
 //! It is not a part of an agent: an agent links `snapshot-io`.
 #![forbid(unsafe_code)]
 
+mod ack;
 mod args;
 mod check;
 mod check_output;
 mod difference;
 mod dump;
+mod events;
 mod failure;
 mod fields;
 mod input;
@@ -17,12 +19,16 @@ mod inspect_table;
 mod json;
 mod out;
 mod outlook;
+mod owner;
 mod progress;
 mod reading;
+mod record;
 mod show;
 mod sniff;
+mod stdin;
 mod table;
 mod time;
+mod units;
 
 use std::process::ExitCode;
 
@@ -35,6 +41,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Dump(args) => dump::run(&args),
+        Command::Record(args) => record::run(&args),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),

@@ -8,6 +8,11 @@ pub(crate) fn utc(at: UnixMillis) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// `20251123T030320Z`, for the name of a file.
+pub(crate) fn compact(at: UnixMillis) -> String {
+    utc(at).replace(['-', ':'], "")
+}
+
 /// Year, month, day; hour, minute, second: the proleptic Gregorian calendar.
 fn civil(at: UnixMillis) -> ([u64; 3], [u64; 3]) {
     const DAYS_OF_400_YEARS: u64 = 146_097;

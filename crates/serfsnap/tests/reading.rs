@@ -150,6 +150,25 @@ fn colour_is_for_terminals_alone() {
 }
 
 #[test]
+fn much_work_shows_a_bar_on_a_terminal_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("much.snap");
+    // More than 16 MiB.
+    fs::write(&path, "alive: a-name-of-some-length 10.0.0.1:7946\n".repeat(420_000)).unwrap();
+    let program = env!("CARGO_BIN_EXE_serfsnap");
+    let bar = |line: &str| line.contains(" of ") && line.contains("MiB");
+    let line = format!("{program} check {} > /dev/null", path.display());
+    let mut script = std::process::Command::new("script");
+    script.args(["-q", "-c", &line, "/dev/null"]).stdin(Stdio::null());
+    match script.output() {
+        Err(error) => println!("skipped: no terminal without script(1): {error}"),
+        Ok(output) => assert!(bar(&stdout(&output)), "{}", stdout(&output)),
+    }
+    let output = run(["check", path.to_str().unwrap()]);
+    assert!(!bar(&stderr(&output)), "{}", stderr(&output));
+}
+
+#[test]
 fn without_permission_the_owner_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("secret.snap");

@@ -5,10 +5,28 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Far longer than anything takes on a slow machine; only a failing test waits so long.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Keeps the tests of a file from running side by side. Between its fork and its exec a child of one test holds what
+/// another test has just open, and the tool would rightly take it for a running agent.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends with the test, also where that fails.
+pub struct Killed(pub Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 pub fn serfsnap() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_serfsnap"));
