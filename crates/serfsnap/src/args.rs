@@ -5,7 +5,7 @@ use clap::builder::styling::AnsiColor;
 use clap::{Parser, Subcommand, ValueEnum};
 use snapshot_engine::{Mode, Policy};
 
-use crate::{check, dump, inspect, record};
+use crate::{check, compact, dump, inspect, record};
 
 /// Reads, checks, records and compacts the snapshot files of Serf, Consul and Nomad agents.
 ///
@@ -26,6 +26,7 @@ pub(crate) enum Command {
     Check(check::Args),
     Dump(dump::Args),
     Record(record::Args),
+    Compact(compact::Args),
 }
 
 const STYLES: Styles = Styles::styled()

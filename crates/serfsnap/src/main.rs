@@ -8,6 +8,7 @@ mod ack;
 mod args;
 mod check;
 mod check_output;
+mod compact;
 mod difference;
 mod dump;
 mod events;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Dump(args) => dump::run(&args),
         Command::Record(args) => record::run(&args),
+        Command::Compact(args) => compact::run(&args),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),
