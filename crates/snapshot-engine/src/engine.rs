@@ -14,6 +14,8 @@ use crate::{Durability, Event, Instant, Member, Now, Policy, Report, State};
 pub struct Position(pub(crate) u64);
 
 /// How far the log has come. Each is the position up to which everything is there.
+///
+/// Where somebody else has changed the file, what was written and durable is not there any more: both begin anew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Progress {
@@ -95,6 +97,8 @@ pub struct Engine {
     pub(crate) progress: Progress,
     /// Up to here a sync was asked for.
     pub(crate) wanted: Position,
+    /// The earliest such position that is not durable.
+    pub(crate) first_wanted: Position,
     /// When pending must be handed to the system.
     pub(crate) flush_at: Option<Instant>,
     /// Whether the owner has left: then only higher clocks are recorded.
@@ -135,6 +139,7 @@ impl Engine {
             pending: Pending::default(),
             progress: Progress { accepted: recovered, written, durable: Position(0) },
             wanted: Position(0),
+            first_wanted: Position(0),
             flush_at: None,
             left: false,
             health: Health::stale(cause),
@@ -183,7 +188,7 @@ impl Engine {
     /// Asks for everything accepted so far to be made durable as soon as possible: at once where the log is good, with
     /// its rewrite where it is stale.
     pub fn request_sync(&mut self) -> Position {
-        self.wanted = self.progress.accepted;
+        self.want_all();
         // Whoever waits does not wait for the back-off.
         self.rewrite.requested |= self.health.stale.is_some();
         self.progress.accepted
@@ -334,6 +339,7 @@ impl Engine {
             Durability::Interval(_) | Durability::Os => self.policy.flush_interval,
         };
         self.flush_at.get_or_insert(now.instant + wait);
+        self.bound_loss(now);
     }
 
     pub(crate) const fn warn(&mut self, warning: Warning, on: bool) {

@@ -12,7 +12,7 @@ use crate::{Instant, Position};
 #[derive(Debug)]
 pub(crate) struct Log {
     pub(crate) bytes: u64,
-    /// When what was written must be synced.
+    /// When what was accepted must be synced, though nobody has asked.
     pub(crate) sync_at: Option<Instant>,
     /// When the path is to be compared with the file; also before each write.
     pub(crate) check_at: Option<Instant>,

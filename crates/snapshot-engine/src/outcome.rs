@@ -11,7 +11,7 @@ use crate::files::{Flight, Phase};
 use crate::health::{Cause, Warning};
 use crate::pending::Piece;
 use crate::rewrite::{Cursor, clocks, header};
-use crate::{Durability, Engine, Now};
+use crate::{Engine, Now, Position};
 
 /// The waits between two tries of a rewrite that fails: they double from the first to the last.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -32,10 +32,9 @@ impl Engine {
         }
         match effect {
             Effect::Check => self.checked(now, outcome),
-            Effect::Write(LogFile::Log, bytes) => self.written(now, bytes, &flight, done),
+            Effect::Write(LogFile::Log, bytes) => self.written(bytes, &flight, done),
             Effect::Sync(LogFile::Log) if done => {
                 self.stats.syncs += 1;
-                self.log.sync_at = None;
                 self.progress.durable = flight.end.unwrap_or_default().max(self.progress.durable);
             }
             Effect::Sync(LogFile::Log) => self.go_stale(Cause::SyncFailed),
@@ -88,7 +87,7 @@ impl Engine {
 
     /// The path was compared with the log.
     fn checked(&mut self, now: Now, outcome: Outcome) {
-        self.log.check_at = Some(now.instant + self.policy.check_interval);
+        self.log.check_at = self.next_check(now);
         self.log.checked = true;
         let just_replaced = core::mem::take(&mut self.log.just_replaced);
         let in_doubt = core::mem::take(&mut self.log.in_doubt);
@@ -111,18 +110,20 @@ impl Engine {
         if foreign.len() >= FOREIGN_TIMES {
             self.warn(Warning::CheckOff, true);
         }
+        // Whoever waits does not wait for the back-off.
+        self.rewrite.requested |= self.wanted > self.progress.durable;
+        // What is there is not what was written, so whoever asks must wait for the new file.
+        self.progress.written = Position::default();
+        self.progress.durable = Position::default();
         self.go_stale(Cause::ForeignWriter);
     }
 
     /// A piece went to the log, or did not.
-    fn written(&mut self, now: Now, bytes: Vec<u8>, flight: &Flight, done: bool) {
+    fn written(&mut self, bytes: Vec<u8>, flight: &Flight, done: bool) {
         if done {
             self.stats.writes += 1;
             self.log.bytes += bytes.len() as u64;
             self.progress.written = flight.end.unwrap_or_default().max(self.progress.written);
-            if let Durability::Interval(interval) = self.policy.durability {
-                self.log.sync_at.get_or_insert(now.instant + interval);
-            }
         } else {
             self.go_stale(Cause::WriteFailed);
         }
@@ -144,7 +145,6 @@ impl Engine {
     /// The directory was synced after the rename, or was not: that counts as a failed sync of the new log.
     fn replaced(&mut self, now: Now, done: bool) {
         self.log.bytes = self.rewrite.bytes;
-        self.log.sync_at = None;
         self.progress.written = self.rewrite.cut.max(self.progress.written);
         self.rewrite.written_last.clear();
         self.rewrite.phase = Phase::Idle;
@@ -157,6 +157,7 @@ impl Engine {
         }
         self.stats.rewrites += 1;
         self.progress.durable = self.rewrite.cut.max(self.progress.durable);
+        self.log.sync_at = self.log.sync_at.filter(|_| self.progress.accepted > self.rewrite.cut);
         self.health.stale = overflowed.then_some(Cause::Overflow);
         for warning in [Warning::RewriteFailed, Warning::NoSpace, Warning::MountTheDirectory] {
             self.warn(warning, false);

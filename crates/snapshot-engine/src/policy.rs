@@ -39,7 +39,8 @@ pub struct Policy {
     pub failed_retention: Duration,
     /// How many failed nodes are kept, the newest. Default: 10,000.
     pub max_failed: usize,
-    /// How often an idle log's path is checked for another writer. Default: 5 s.
+    /// How often an idle log's path is checked for another writer; zero leaves it to the check before each write.
+    /// Default: 5 s.
     pub check_interval: Duration,
     /// Whose file it is. Default: nobody's, as Serf's files are.
     pub identity: Identity,

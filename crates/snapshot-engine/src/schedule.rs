@@ -21,10 +21,10 @@ impl Engine {
         if self.flight.is_some() || self.health.stale == Some(Cause::Disabled) {
             return None;
         }
-        if let (Durability::Interval(interval), true) = (self.policy.durability, self.is_dirty()) {
-            self.log.sync_at.get_or_insert(now.instant + interval);
+        self.bound_loss(now);
+        if self.log.check_at.is_none() {
+            self.log.check_at = self.next_check(now);
         }
-        self.log.check_at.get_or_insert(now.instant + self.policy.check_interval);
         let (effect, end) = self.next_effect(now)?;
         let bytes = if let Effect::Write(_, bytes) = &effect { bytes.len() } else { 0 };
         self.flight = Some(Flight { end, bytes });
@@ -50,12 +50,7 @@ impl Engine {
             return AT_ONCE;
         }
         let check_at = self.log.check_at.filter(|_| self.checks());
-        let times = [
-            self.flush_at,
-            self.log.sync_at.filter(|_| self.is_dirty()),
-            check_at,
-            self.size_rewrite_at(),
-        ];
+        let times = [self.flush_at, self.log.sync_at, check_at, self.size_rewrite_at()];
         times.into_iter().flatten().min()
     }
 
@@ -72,14 +67,15 @@ impl Engine {
             Phase::Creating => return None,
             Phase::Idle => {}
         }
-        let stale = self.health.stale.is_some();
-        if !stale && let Some(effect) = self.log_effect(now) {
-            return Some(effect);
-        }
+        // Before the log's own business, which may never end; once begun, a rewrite takes turns with it.
         if self.is_rewrite_due(now.instant) {
             self.rewrite.phase = Phase::Creating;
             self.rewrite.requested = false;
             return Some((Effect::Create, None));
+        }
+        let stale = self.health.stale.is_some();
+        if !stale && let Some(effect) = self.log_effect(now) {
+            return Some(effect);
         }
         let check =
             !stale && self.checks() && self.log.check_at.is_some_and(|at| at <= now.instant);
@@ -88,10 +84,12 @@ impl Engine {
 
     /// What a good log needs: a sync, a comparison, a write.
     fn log_effect(&mut self, now: Now) -> Option<(Effect, Option<Position>)> {
-        let sync_is_due = self.log.sync_at.is_some_and(|at| at <= now.instant);
-        let waited_for =
-            self.wanted > self.progress.durable && self.progress.written >= self.wanted;
-        if self.is_dirty() && (sync_is_due || waited_for || self.must_sync()) {
+        if self.log.sync_at.is_some_and(|at| at <= now.instant) {
+            // What waits in memory may be as old as what waits in the cache.
+            self.want_all();
+        }
+        let waited_for = self.is_waited_for();
+        if waited_for || self.must_sync() {
             return Some((Effect::Sync(LogFile::Log), Some(self.progress.written)));
         }
         let flush = self.flush_at.is_some_and(|at| at <= now.instant)
@@ -175,14 +173,40 @@ impl Engine {
         self.health.stale.is_none() || self.rewrite.takes_records()
     }
 
-    /// Whether something was written that is not known to be durable.
-    fn is_dirty(&self) -> bool {
-        self.progress.written > self.progress.durable
+    /// Whether what somebody waits for is written and not durable. Who asks later does not move it: else those who ask
+    /// during each write would put the sync off for ever.
+    fn is_waited_for(&mut self) -> bool {
+        if self.first_wanted <= self.progress.durable {
+            self.first_wanted = self.wanted;
+        }
+        self.first_wanted > self.progress.durable && self.first_wanted <= self.progress.written
     }
 
-    /// Whether every batch is synced.
+    /// Whether every batch is synced, and one is not.
     fn must_sync(&self) -> bool {
-        self.policy.durability == Durability::Always && self.is_dirty()
+        self.policy.durability == Durability::Always
+            && self.progress.written > self.progress.durable
+    }
+
+    /// Asks for a sync of everything accepted so far.
+    pub(crate) const fn want_all(&mut self) {
+        self.wanted = self.progress.accepted;
+        self.log.sync_at = None;
+    }
+
+    /// Sets the time at which the oldest record that nobody has asked a sync for must be durable.
+    pub(crate) fn bound_loss(&mut self, now: Now) {
+        let Durability::Interval(interval) = self.policy.durability else { return };
+        let asked = self.wanted.max(self.progress.durable);
+        if self.health.stale.is_none() && self.progress.accepted > asked {
+            self.log.sync_at.get_or_insert(now.instant + interval);
+        }
+    }
+
+    /// When an idle log is compared again.
+    pub(crate) fn next_check(&self, now: Now) -> Option<Instant> {
+        let interval = self.policy.check_interval;
+        (!interval.is_zero()).then(|| now.instant + interval)
     }
 
     pub(crate) const fn checks(&self) -> bool {
