@@ -1,7 +1,7 @@
-//! The rule that docs/ARCHITECTURE.md promises nothing that is not held.
+//! The rule that docs/ARCHITECTURE.md promises nothing that is not held, and no page names a test in vain.
 
 use super::scan::Code;
-use super::{Finding, Tree};
+use super::{File, Finding, Tree};
 use crate::ci;
 
 const PAGE: &str = "docs/ARCHITECTURE.md";
@@ -9,12 +9,19 @@ const PROMISE: &str = "Architecture invariant:";
 const HOLDER: &str = "Held by ";
 
 /// Each invariant's paragraph ends with `Held by` and the tests that exist, or steps of CI.
+///
+/// The other pages need promise nothing in this form, but a test they name exists, too.
 pub(super) fn held(tree: &Tree) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let Some(page) = tree.files.iter().find(|file| file.path == PAGE) else {
+    if !tree.files.iter().any(|file| file.path == PAGE) {
         return vec![Finding { path: PAGE.to_owned(), line: 0, message: "missing".to_owned() }];
-    };
+    }
     let tests = test_names(tree);
+    let pages = tree.with_extension("md").filter(|file| file.path.starts_with("docs/"));
+    pages.flat_map(|page| held_on(page, &tests)).collect()
+}
+
+fn held_on(page: &File, tests: &[String]) -> Vec<Finding> {
+    let mut findings = Vec::new();
     let mut promise = None;
     // The blank line at the end closes a last paragraph.
     for (number, line) in page.lines().chain([(0, "")]) {
@@ -27,11 +34,13 @@ pub(super) fn held(tree: &Tree) -> Vec<Finding> {
         }
         if let Some((_, holders)) = line.split_once(HOLDER) {
             promise = None;
+            // Behind a semicolon the sentence goes on about something else.
+            let holders = holders.split(';').next().unwrap_or(holders);
             let names: Vec<&str> = holders.split('`').skip(1).step_by(2).collect();
             if names.is_empty() {
                 findings.push(page.finding(number, "`Held by` names nothing"));
             }
-            for name in names.iter().filter(|name| !exists(name, &tests)) {
+            for name in names.iter().filter(|name| !exists(name, tests)) {
                 findings.push(page.finding(number, format!("no test is called `{name}`")));
             }
         }
@@ -97,5 +106,14 @@ mod tests {
         let unknown = format!("{alone}Held by `that`, `other` and `cargo xtask ci pray`.\n");
         check_page(&unknown, &[(&at(2), "`other`"), (&at(2), "`cargo xtask ci pray`")]);
         check(held, &[], &[(PAGE, "missing")]);
+    }
+
+    #[test]
+    fn tests_that_other_pages_name_exist() {
+        let found = "docs/B.md:1";
+        let pages = [(PAGE, ""), ("docs/B.md", "Held by `other`; see `this`."), CODE];
+        check(held, &pages, &[(found, "`other`")]);
+        let outside = [(PAGE, ""), ("B.md", "Held by `other`."), CODE];
+        check(held, &outside, &[]);
     }
 }
