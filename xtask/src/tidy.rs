@@ -33,6 +33,7 @@ const RULES: &[fn(&Tree) -> Vec<Finding>] = &[
     sources::front_pages,
     sources::no_unsafe_code,
     sources::no_std_in_the_core,
+    sources::one_door,
     sources::small_oracle,
     manifests::reasons,
     manifests::shared_tables,

@@ -133,6 +133,17 @@ pub(super) fn no_std_in_the_core(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
+/// What snapshot-io does with files goes through its trait, so that a test can stand in for the disk.
+pub(super) fn one_door(tree: &Tree) -> Vec<Finding> {
+    const IO: &str = "crates/snapshot-io/src/";
+    const DOOR: &str = "crates/snapshot-io/src/os";
+    let others = tree.with_extension("rs").filter(|file| {
+        file.path.starts_with(IO) && !file.path.starts_with(DOOR) && !is_test_file(&file.path)
+    });
+    let outside_tests = |code: &Code, offset| !code.is_test(offset);
+    search(others, "std::fs", outside_tests, "a way past `Storage` to the file system")
+}
+
 /// The oracle stays small enough to be checked by eye.
 pub(super) fn small_oracle(tree: &Tree) -> Vec<Finding> {
     const ROOT: &str = "crates/snapshot-model/src/";
@@ -183,6 +194,7 @@ fn is_test_file(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::tests::check;
+    use super::one_door;
     use super::{front_pages, is_test_file, no_allowing, small_oracle};
     use super::{lengths, no_ignored_tests, no_sleeping, no_std_in_the_core, no_unsafe_code};
 
@@ -258,6 +270,14 @@ mod tests {
         let place = format!("{TIME}:2");
         check(no_std_in_the_core, &[(TIME, "\nuse std::time::Instant;\n")], &[(&place, "std in")]);
         check(no_std_in_the_core, &[(TIME, "\nextern crate std;\n")], &[(&place, "std in")]);
+    }
+
+    #[test]
+    fn ways_past_the_storage_are_found() {
+        const WAY: &str = "use std::fs::File;\n";
+        let (disk, os) = ("crates/snapshot-io/src/disk.rs", "crates/snapshot-io/src/os.rs");
+        let files = [(disk, WAY), (os, WAY), ("crates/serfsnap/src/input.rs", WAY)];
+        check(one_door, &files, &[("crates/snapshot-io/src/disk.rs:1", "past")]);
     }
 
     #[test]

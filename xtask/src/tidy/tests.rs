@@ -51,6 +51,11 @@ fn unsafe_code_is_forbidden() {
 }
 
 #[test]
+fn the_file_system_has_one_door() {
+    holds(&[sources::one_door]);
+}
+
+#[test]
 fn the_oracle_is_small() {
     holds(&[sources::small_oracle]);
 }
