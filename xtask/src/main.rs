@@ -11,13 +11,14 @@ mod fuzz;
 mod process;
 mod readme;
 mod tidy;
+mod tour;
 
 use std::env;
 use std::error::Error;
 use std::process::ExitCode;
 
 /// Every task, in the order `--help` shows them.
-const COMMANDS: &[Command] = &[ci::COMMAND, fuzz::COMMAND, tidy::COMMAND];
+const COMMANDS: &[Command] = &[tour::COMMAND, ci::COMMAND, fuzz::COMMAND, tidy::COMMAND];
 
 /// What a task gives back: nothing, or one sentence about what went wrong.
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;

@@ -1,8 +1,9 @@
-//! The two commands the README promises to a newcomer.
+//! What the README promises to a newcomer: two commands, and what the first of them prints.
 //!
-//! Continuous integration runs them as they are printed there, so the README cannot go stale.
+//! Continuous integration runs the commands as they are printed there, so the README cannot go stale.
 
 use std::fs;
+use std::ops::Range;
 
 use crate::Outcome;
 use crate::process::root;
@@ -18,9 +19,40 @@ pub(crate) struct Commands {
 
 /// Reads them from README.md.
 pub(crate) fn commands() -> Outcome<Commands> {
-    let readme = fs::read_to_string(root().join("README.md"))
-        .map_err(|error| format!("README.md cannot be read: {error}"))?;
-    parse(&readme)
+    parse(&read()?)
+}
+
+/// What stands in the code fence behind `<!-- NAME -->`.
+pub(crate) fn block(name: &str) -> Outcome<String> {
+    let readme = read()?;
+    Ok(readme[find_block(&readme, name)?].to_owned())
+}
+
+/// Writes something else into the code fence behind `<!-- NAME -->`.
+pub(crate) fn replace_block(name: &str, text: &str) -> Outcome {
+    let mut readme = read()?;
+    let place = find_block(&readme, name)?;
+    readme.replace_range(place, text);
+    Ok(fs::write(root().join(PATH), readme)?)
+}
+
+const PATH: &str = "README.md";
+
+fn read() -> Outcome<String> {
+    Ok(fs::read_to_string(root().join(PATH))
+        .map_err(|error| format!("{PATH} cannot be read: {error}"))?)
+}
+
+/// Where the text of the code fence stands that follows its mark at once.
+fn find_block(readme: &str, name: &str) -> Outcome<Range<usize>> {
+    let mark = format!("<!-- {name} -->\n```");
+    let place = || {
+        let fence = readme.find(&mark)? + mark.len();
+        let start = fence + readme[fence..].find('\n')? + 1;
+        let end = start + readme[start..].find("```")?;
+        Some(start..end)
+    };
+    Ok(place().ok_or_else(|| format!("{PATH} has no code fence behind `<!-- {name} -->`"))?)
 }
 
 fn parse(readme: &str) -> Outcome<Commands> {
@@ -67,7 +99,7 @@ fn fenced_lines(markdown: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Commands, parse};
+    use super::{Commands, find_block, parse};
 
     #[test]
     fn the_first_two_cargo_lines_are_taken() {
@@ -90,6 +122,17 @@ mod tests {
         ] {
             let error = parse(readme).unwrap_err().to_string();
             assert!(error.contains(complaint), "{readme:?} gave {error:?}");
+        }
+    }
+
+    #[test]
+    fn a_block_stands_behind_its_mark() {
+        let readme = "```\na\n```\n<!-- tour -->\n```text\nb\nc\n```\n```\nd\n```\n";
+        assert_eq!(&readme[find_block(readme, "tour").unwrap()], "b\nc\n");
+        for readme in
+            ["", "<!-- tour -->\n", "<!-- tour -->\nb\n```\nc\n```\n", "<!-- tour -->\n```\nb\n"]
+        {
+            assert!(find_block(readme, "tour").is_err(), "{readme:?}");
         }
     }
 }
