@@ -17,16 +17,7 @@ fn an_agent_finds_its_cluster_again_and_handles_no_event_twice() {
     let dir = tempfile::tempdir().unwrap();
     let mut out = Vec::new();
     embed::run(&dir.path().join("serf.snapshot"), &mut out).unwrap();
-    let expect = "\
-web-1 starts at Lamport time 1
-  handles deploy 41
-web-1 starts at Lamport time 4
-  tries web-2 at 10.0.0.2:7946
-  tries web-3 at 10.0.0.3:7946, a last resort: it had failed
-  has handled deploy 41
-  handles deploy 42
-";
-    assert_eq!(String::from_utf8(out).unwrap(), expect);
+    assert_eq!(String::from_utf8(out).unwrap(), readme_block("embedded"));
 }
 
 #[tokio::test]
@@ -45,12 +36,27 @@ starts and tries [\"10.0.0.2:7946\"]
 }
 
 #[test]
+fn the_readme_shows_the_example() {
+    let example = read("examples/embed.rs");
+    let (_, host_loop) = example.split_once("/// One life").unwrap();
+    assert_eq!(readme_block("embed"), format!("/// One life{host_loop}"));
+}
+
+#[test]
 fn the_examples_are_short() {
     for example in ["embed.rs", "embed_tokio.rs"] {
         let text = read(&format!("examples/{example}"));
         let lines = text.lines().count();
         assert!(lines <= 60, "{example} has {lines} lines, 60 are the most");
     }
+}
+
+/// What stands in the README's code fence behind `<!-- NAME -->`.
+fn readme_block(name: &str) -> String {
+    let readme = read("../../README.md");
+    let (_, from) = readme.split_once(&format!("<!-- {name} -->\n```")).unwrap();
+    let (_, text) = from.split_once('\n').unwrap();
+    text.split("```").next().unwrap().to_owned()
 }
 
 fn read(path: &str) -> String {
