@@ -36,7 +36,7 @@ fn main() {
     let replay = report("replay, from memory to the state", || {
         let replay = Replay::new(Mode::Hardened, &Policy::default(), 7);
         let (state, _) = snapshot_io::replay(&file[..], replay).expect("memory can be read");
-        assert!(state.len() > 0);
+        assert!(!state.is_empty());
     });
     println!("replay / split and parse: {:.2}", replay.as_secs_f64() / split.as_secs_f64());
     record();
@@ -44,7 +44,7 @@ fn main() {
 
 /// Events of one producer through `record`, nothing waited for but the close.
 fn record() {
-    const EVENTS: u64 = 1_000_000;
+    const EVENTS: u32 = 1_000_000;
     let dir = tempfile::tempdir().expect("a temporary directory");
     let names: Vec<_> = (0..NAMES).map(name).collect();
     let mut rates = Vec::new();
@@ -59,7 +59,7 @@ fn record() {
             let member =
                 Member::new(names[(number % NAMES) as usize].as_bytes(), b"10.11.12.13:7946");
             let member = member.expect("a good member");
-            let event = if number >> 40 & 3 == 0 {
+            let event = if (number >> 40).is_multiple_of(4) {
                 Event::MemberLeave(member)
             } else {
                 Event::MemberJoin(member)
@@ -71,7 +71,7 @@ fn record() {
         log.close().wait(Duration::from_secs(60)).expect("a disk that works");
         println!(
             "record: {:.2} M events/s, {} lines, {} rewrites, {} overflows",
-            EVENTS as f64 / took.as_secs_f64() / 1e6,
+            f64::from(EVENTS) / took.as_secs_f64() / 1e6,
             stats.records,
             stats.rewrites,
             stats.overflows
@@ -81,7 +81,7 @@ fn record() {
     rates.sort();
     println!(
         "record: {:.2} M events/s (median)",
-        EVENTS as f64 / rates[RUNS / 2].as_secs_f64() / 1e6
+        f64::from(EVENTS) / rates[RUNS / 2].as_secs_f64() / 1e6
     );
 }
 
