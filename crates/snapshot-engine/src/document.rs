@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 
 use snapshot_format::{Addr, Block, Line, Name, Record, UnixMillis};
 
-use crate::rewrite::{batches, header};
+use crate::hardened::BYTE_ORDER_MARK;
+use crate::rewrite::{batches, clocks, header};
 use crate::{Identity, Mode, Policy, Replay, Report, State};
 
 /// The longest comment that an offline rewrite keeps, in bytes: one has to fit a batch.
@@ -52,8 +53,11 @@ impl DocumentReader {
     /// Takes in the lines of a block, in order.
     pub fn block(&mut self, block: Block<'_>) {
         for line in block.lines {
-            if let Ok(Record::Comment(_)) = line.record() {
-                self.comment(line.bytes);
+            // An editor's byte order mark does not make a comment nobody's.
+            let mark = if line.number == 1 { BYTE_ORDER_MARK } else { b"" };
+            let bytes = line.bytes.strip_prefix(mark).unwrap_or(line.bytes);
+            if let Ok(Record::Comment(_)) = (Line { bytes, ..line }).record() {
+                self.comment(bytes);
             }
             self.rejoining.line(&line, block.trust);
             self.leaving.line(&line, block.trust);
@@ -99,32 +103,34 @@ impl Document {
 
     /// The whole file, batch by batch, each sealed with the time given.
     pub fn batches(&self, wall: UnixMillis) -> impl Iterator<Item = Vec<u8>> {
+        let comments = self.comments.iter().filter_map(|line| Record::parse(line).ok());
         core::iter::once(header(&self.identity, wall))
-            .chain(batches(self.comments.iter().filter_map(|line| Record::parse(line).ok()), wall))
-            .chain(batches(self.before_leave(), wall))
-            .chain(batches(self.after_leave(), wall))
+            .chain(batches(comments, wall))
+            .chain(batches(self.clocks_before_leave(), wall))
+            .chain(batches(self.nodes_before_leave(), wall))
+            .chain(clocks(&self.leaving, wall))
+            .chain(batches(self.nodes_after_leave(), wall))
     }
 
-    /// What only a reader who rejoins after a leave sees, and the `leave`; nothing where the owner never left.
-    fn before_leave(&self) -> impl Iterator<Item = Record<'_>> {
-        let clocks = self
-            .rejoining
-            .clock_records()
-            .filter(|record| !self.leaving.clock_records().any(|other| other == *record));
+    /// The clocks that only a reader who rejoins after a leave sees; none where the owner never left.
+    fn clocks_before_leave(&self) -> impl Iterator<Item = Record<'_>> {
+        let seen_by_both =
+            |record: &Record<'_>| self.leaving.clock_records().any(|other| other == *record);
+        self.rejoining.clock_records().filter(move |record| self.left && !seen_by_both(record))
+    }
+
+    /// The nodes that only such a reader sees, and the `leave`.
+    fn nodes_before_leave(&self) -> impl Iterator<Item = Record<'_>> {
         let failed = self.rejoining.failed().filter(|node| !self.leaving.failed.contains(node.0));
         let alive = sorted(&self.rejoining)
             .filter(|(name, addr)| self.leaving.addr_of(*name) != Some(*addr));
-        let records = clocks.chain(failed.map(failed_record)).chain(alive.map(alive_record));
+        let records = failed.map(failed_record).chain(alive.map(alive_record));
         self.left.then(|| records.chain([Record::Leave])).into_iter().flatten()
     }
 
     /// What both see.
-    fn after_leave(&self) -> impl Iterator<Item = Record<'_>> {
-        self.leaving
-            .clock_records()
-            .chain(self.leaving.coordinate().map(Record::Coordinate))
-            .chain(self.leaving.failed().map(failed_record))
-            .chain(sorted(&self.leaving).map(alive_record))
+    fn nodes_after_leave(&self) -> impl Iterator<Item = Record<'_>> {
+        self.leaving.failed().map(failed_record).chain(sorted(&self.leaving).map(alive_record))
     }
 }
 

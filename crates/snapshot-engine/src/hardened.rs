@@ -39,8 +39,15 @@ impl Replay {
             parsed = Record::parse(bytes);
             oddity = Some(FindingKind::CarriageReturn);
         }
-        // Only a line that is no record, or an `alive` line, may hide another one.
-        let may_hide = matches!(parsed, Err(_) | Ok(Record::Alive { .. }));
+        if oddity.is_some() && matches!(parsed, Ok(Record::Leave)) {
+            self.count_leave(whole);
+        }
+        // Only a line that is no record, or an `alive` line, may hide another one. Of one that is too long only the
+        // first bytes are here: a record that seems to end with them goes on.
+        let may_hide = match &parsed {
+            Err(error) => error.problem != Problem::TooLong,
+            Ok(record) => matches!(record, Record::Alive { .. }),
+        };
         if unsealed
             && may_hide
             && let Some(kind) = self.salvage(bytes)
@@ -49,7 +56,7 @@ impl Replay {
         }
         match parsed {
             Ok(record) => self.believe(&record, trust).or(oddity),
-            Err(error) if error.problem == Problem::Unrecognized && has_nul_run(bytes) => {
+            Err(error) if error.problem == Problem::Unrecognized && is_lost(bytes) => {
                 Some(FindingKind::NulRun)
             }
             Err(error) => Some(kind_of(&error)),
@@ -145,9 +152,12 @@ impl Replay {
 pub(crate) fn has_nul_run(bytes: &[u8]) -> bool {
     const NUL_RUN: usize = 8;
     // The first test is what nearly every line needs.
-    bytes.contains(&0)
-        && (bytes.windows(NUL_RUN).any(|window| window == [0; NUL_RUN])
-            || bytes.iter().all(|&byte| byte == 0))
+    bytes.contains(&0) && bytes.windows(NUL_RUN).any(|window| window == [0; NUL_RUN])
+}
+
+/// Whether a lost block shows in a line that is no record; its end may be as short as one zero.
+pub(crate) fn is_lost(line: &[u8]) -> bool {
+    has_nul_run(line) || (!line.is_empty() && line.iter().all(|&byte| byte == 0))
 }
 
 /// Whether a node can be taken as it stands, in whatever bytes: no keyword, no lost block, an address to dial.

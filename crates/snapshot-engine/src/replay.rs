@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use snapshot_format::{Block, Line, ParseError, Problem, Record, Trust, salvage};
 
-use crate::hardened::{BYTE_ORDER_MARK, has_nul_run};
+use crate::hardened::{BYTE_ORDER_MARK, is_lost};
 use crate::report::MAX_FINDINGS;
 use crate::{Finding, FindingKind, Policy, Report, State};
 
@@ -113,7 +113,7 @@ impl Replay {
                 .iter()
                 .any(|word| word.starts_with(torn.bytes) || torn.bytes.starts_with(word));
             self.report.recognized += u64::from(begins);
-            let neutral = torn.bytes.starts_with(b"#") || has_nul_run(torn.bytes);
+            let neutral = torn.bytes.starts_with(b"#") || is_lost(torn.bytes);
             self.report.unrecognized += u64::from(!begins && !neutral);
         }
         self.state.failed.limit(self.policy.max_failed);
@@ -172,10 +172,7 @@ impl Replay {
         match parsed {
             Ok(Record::Comment(_) | Record::Extension(_)) => return,
             Ok(Record::Alive { .. }) => report.left = false,
-            Ok(Record::Leave) => {
-                report.left = true;
-                report.left_at = Some(line.number);
-            }
+            Ok(Record::Leave) => self.count_leave(line),
             Ok(Record::Format(format)) => {
                 report.has_format_line = true;
                 if sealed {
@@ -189,7 +186,7 @@ impl Replay {
                 report.identity.node = Some(name.as_bytes().into());
             }
             Err(error) if matches!(error.problem, Problem::Unrecognized | Problem::TooLong) => {
-                let zeros = has_nul_run(line.bytes);
+                let zeros = is_lost(line.bytes);
                 let marked = line.number == 1 && line.bytes.starts_with(BYTE_ORDER_MARK);
                 let hides = salvage(line.bytes).next().is_some();
                 report.unrecognized += u64::from(!zeros && !marked && !hides);
@@ -198,8 +195,13 @@ impl Replay {
             }
             _ => {}
         }
-        report.recognized += 1;
-        report.records += u64::from(matches!(parsed, Ok(record) if is_of_the_state(record)));
+        self.report.recognized += 1;
+        self.report.records += u64::from(matches!(parsed, Ok(record) if is_of_the_state(record)));
+    }
+
+    pub(crate) fn count_leave(&mut self, line: &Line<'_>) {
+        self.report.left = true;
+        self.report.left_at = Some(line.number);
     }
 }
 

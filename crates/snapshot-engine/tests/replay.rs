@@ -96,6 +96,11 @@ fn every_oddity_is_a_finding_with_its_place() {
     check(&long, &[(K::NameTooLong, 1, 0, long.len() as u64 - 1)], &[]);
     let long = [vec![b'n'; (1 << 20) + 1], b"\n".to_vec()].concat();
     check(&long, &[(K::LineTooLong, 1, 0, (1 << 20) + 1)], &[]);
+    // What is kept of this line ends like a record.
+    let cut = [b"xalive: ", &[b'n'; 240][..], b" h:", &vec![b'1'; 1 << 20], b"\n"].concat();
+    check(&cut, &[(K::LineTooLong, 1, 0, cut.len() as u64 - 1)], &[]);
+    // Seven zeros are a name, as odd as it is.
+    check(b"alive: \0\0\0\0\0\0\0 1.1.1.1:1\n", &[], &["\\u{0}".repeat(7).as_str()]);
     check(&sealed(b"#@format: 2\n"), &[(K::NewerFormat, 1, 0, 11)], &[]);
     let batch = sealed(b"clock: 1\nalive: a 1.1.1.1:1\n");
     let flipped = [b"clock: 2", &batch[8..]].concat();
