@@ -88,7 +88,8 @@ impl Engine {
     /// The path was compared with the log.
     fn checked(&mut self, now: Now, outcome: Outcome) {
         self.log.check_at = self.next_check(now);
-        self.log.checked = true;
+        // It counts for what waits to be written; who comes later is to look again.
+        self.log.checked = self.pending.has_sealed();
         let just_replaced = core::mem::take(&mut self.log.just_replaced);
         let in_doubt = core::mem::take(&mut self.log.in_doubt);
         match outcome {
