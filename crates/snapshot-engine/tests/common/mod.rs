@@ -1,9 +1,13 @@
-//! What several tests need: reading bytes, sealing lines, and a state as the oracle has it.
+//! What several tests need: reading bytes, sealing lines, a state as the oracle has it, and an engine driven by hand.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses some of it")]
+
+pub mod disk;
+pub mod driver;
+pub mod ledger;
 
 use snapshot_engine::{Mode, Policy, Replay, Report, State, UnixMillis};
 use snapshot_format::{Decoder, Record, Sealer};
-use snapshot_model::Model;
+use snapshot_model::{Model, Rules};
 
 /// The default policy with some changes.
 pub fn policy(change: impl FnOnce(&mut Policy)) -> Policy {
@@ -56,5 +60,14 @@ pub fn model_of(state: &State) -> Model {
         clock: clocks.clock.0,
         event_clock: clocks.event_clock.0,
         query_clock: clocks.query_clock.0,
+    }
+}
+
+/// The oracle's rules for the same reading.
+pub fn rules_of(policy: &Policy) -> Rules {
+    Rules {
+        max_clock: policy.max_clock.0,
+        max_failed: policy.max_failed,
+        ..Rules::hardened(policy.rejoin_after_leave)
     }
 }
