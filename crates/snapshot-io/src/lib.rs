@@ -34,6 +34,7 @@ mod offline;
 mod open;
 mod options;
 mod os;
+mod rejoin;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod snapshotter;
@@ -51,10 +52,11 @@ pub use offline::{read_blocks, read_document, replay};
 pub use open::Recovery;
 pub use options::{OnForeignCluster, Options};
 pub use os::OsStorage;
+pub use rejoin::Rejoiner;
 pub use snapshot_engine::{
     Cause, Clocks, Coordinate, Durability, Event, Health, Identity, InvalidEvent, InvalidMember,
-    LamportTime, Member, Policy, Position, Progress, Report, State, Stats, UnixMillis, Verdict,
-    Warning,
+    LamportTime, Member, Membership, Policy, Position, Progress, Report, State, Stats, UnixMillis,
+    Verdict, Warning,
 };
 pub use snapshotter::{OwnedCandidate, Snapshotter};
 pub use storage::{Access, Place, Storage, StorageFile};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use snapshot_engine::{
-    Clocks, Durability, Engine, Event, Health, LogStart, Now, Policy, Position, Sample, Sampler,
-    State, Stats, UnixMillis,
+    Candidate, Clocks, Durability, Engine, Event, Health, LogStart, Now, Policy, Position, Sample,
+    Sampler, State, Stats, UnixMillis,
 };
 
 use crate::durable::{Durable, Until, Waiters};
@@ -211,16 +211,26 @@ impl Snapshotter {
     /// ones, the newest first. Never the owner, where [`Policy::identity`] names it.
     #[must_use]
     pub fn rejoin_candidates(&self, max: usize) -> Vec<OwnedCandidate> {
+        self.with_candidates(time::seed(), |candidates| {
+            let owned = candidates.take(max).map(|candidate| OwnedCandidate {
+                name: candidate.name.as_bytes().to_vec(),
+                // A dialable address is ASCII.
+                addr: String::from_utf8_lossy(candidate.addr.as_bytes()).into_owned(),
+                failed: candidate.failed,
+            });
+            owned.collect()
+        })
+    }
+
+    /// Looks at the candidates, under the lock.
+    pub(crate) fn with_candidates<R>(
+        &self,
+        seed: u64,
+        look: impl FnOnce(&mut dyn Iterator<Item = Candidate<'_>>) -> R,
+    ) -> R {
         let inner = self.0.0.lock();
         let own = inner.engine.policy().identity.node();
-        let candidates = inner.engine.state().rejoin_candidates(own, time::seed()).take(max);
-        let owned = candidates.map(|candidate| OwnedCandidate {
-            name: candidate.name.as_bytes().to_vec(),
-            // A dialable address is ASCII.
-            addr: String::from_utf8_lossy(candidate.addr.as_bytes()).into_owned(),
-            failed: candidate.failed,
-        });
-        owned.collect()
+        look(&mut inner.engine.state().rejoin_candidates(own, seed))
     }
 
     /// Counters since the snapshot was opened.
