@@ -98,10 +98,19 @@ impl Failed {
         self.nodes.iter().filter_map(node)
     }
 
-    /// By name, those behind `name`; a scan can be resumed there whatever has changed since.
-    pub(crate) fn after(&self, name: Option<&[u8]>) -> impl Iterator<Item = FailedNode<'_>> {
-        let from = name.map_or(Bound::Unbounded, Bound::Excluded);
-        self.nodes.range::<[u8], _>((from, Bound::Unbounded)).filter_map(node)
+    /// The last one by name.
+    pub(crate) fn last(&self) -> Option<Arc<[u8]>> {
+        self.nodes.last_key_value().map(|(name, _)| Arc::clone(name))
+    }
+
+    /// By name, those behind one name up to another; a scan can be resumed there whatever has changed since.
+    pub(crate) fn between(
+        &self,
+        behind: Option<&[u8]>,
+        last: &[u8],
+    ) -> impl Iterator<Item = FailedNode<'_>> {
+        let from = behind.map_or(Bound::Unbounded, Bound::Excluded);
+        self.nodes.range::<[u8], _>((from, Bound::Included(last))).filter_map(node)
     }
 
     /// The newest first.

@@ -140,7 +140,8 @@ impl Engine {
         self.rewrite.unsynced = 0;
         self.rewrite.queue.push_back(header(&self.policy.identity, now.wall));
         self.rewrite.queue.extend(clocks(&self.state, now.wall));
-        self.rewrite.phase = Phase::Scanning { cursor: Cursor::START, logs_turn: false };
+        let cursor = Cursor::new(&self.state);
+        self.rewrite.phase = Phase::Scanning { cursor, logs_turn: false };
     }
 
     /// The directory was synced after the rename, or was not: that counts as a failed sync of the new log.

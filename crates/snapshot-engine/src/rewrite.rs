@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use snapshot_format::{FORMAT, MAX_SEAL_LINE, Record, UnixMillis};
 
@@ -70,23 +71,36 @@ fn add(lines: &mut Vec<u8>, next: &mut Vec<u8>, record: &Record<'_>) {
 
 /// How far a scan of the nodes has come. It stays valid whatever happens to the nodes between two slices: slots never
 /// move, and the failed nodes are taken by name.
+///
+/// What comes and goes between slices reaches the file as events. So the scan ends where the nodes ended when it began:
+/// if it followed those that come, it might never end.
 #[derive(Clone, Debug)]
-pub(crate) enum Cursor {
-    /// Failed nodes, behind this one.
-    Failed(Option<Arc<[u8]>>),
-    /// Alive nodes, from this slot on.
-    Alive(usize),
+pub(crate) struct Cursor {
+    failed: Option<FailedCursor>,
+    /// Of the alive nodes.
+    slots: Range<usize>,
+}
+
+#[derive(Clone, Debug)]
+struct FailedCursor {
+    /// The last one that was taken.
+    behind: Option<Arc<[u8]>>,
+    last: Arc<[u8]>,
 }
 
 impl Cursor {
-    pub(crate) const START: Self = Self::Failed(None);
+    /// Before the first of the present nodes.
+    pub(crate) fn new(state: &State) -> Self {
+        let failed = state.failed.last().map(|last| FailedCursor { behind: None, last });
+        Self { failed, slots: 0..state.alive.slots() }
+    }
 
-    /// The next slice, or `None` at the end. What comes and goes between slices reaches the file as events.
+    /// The next slice, or `None` at the end.
     pub(crate) fn slice(&mut self, state: &State, wall: UnixMillis) -> Option<Vec<u8>> {
         let mut lines = Vec::new();
-        if let Self::Failed(behind) = self {
+        if let Some(cursor) = &mut self.failed {
             let mut last = None;
-            for node in state.failed.after(behind.as_deref()) {
+            for node in state.failed.between(cursor.behind.as_deref(), &cursor.last) {
                 if lines.len() >= SLICE / 2 {
                     break;
                 }
@@ -94,18 +108,17 @@ impl Cursor {
                 last = Some(node.name);
             }
             if let Some(last) = last {
-                *behind = Some(last.as_bytes().into());
+                cursor.behind = Some(last.as_bytes().into());
                 return Some(seal(lines, wall));
             }
-            *self = Self::Alive(0);
+            self.failed = None;
         }
-        let Self::Alive(slot) = self else { return None };
-        // Nodes beyond the present end of the slab came after the scan began: events carry them.
-        while *slot < state.alive.slots() && lines.len() < SLICE / 2 {
-            if let Some((name, addr)) = state.alive.at(*slot) {
+        while lines.len() < SLICE / 2
+            && let Some(slot) = self.slots.next()
+        {
+            if let Some((name, addr)) = state.alive.at(slot) {
                 Record::Alive { name, addr }.encode(&mut lines);
             }
-            *slot += 1;
         }
         (!lines.is_empty()).then(|| seal(lines, wall))
     }
