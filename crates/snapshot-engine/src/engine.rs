@@ -189,8 +189,8 @@ impl Engine {
     /// its rewrite where it is stale.
     pub fn request_sync(&mut self) -> Position {
         self.want_all();
-        // Whoever waits does not wait for the back-off.
-        self.rewrite.requested |= self.health.stale.is_some();
+        // Whoever waits does not wait for the back-off. A rewrite that is under way will do.
+        self.rewrite.requested |= self.health.stale.is_some() && self.rewrite.is_idle();
         self.progress.accepted
     }
 

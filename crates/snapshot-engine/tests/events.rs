@@ -6,7 +6,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::driver::{Driver, START, lines, member, without_seals};
+use common::driver::{Driver, Mark, START, lines, member, without_seals};
 use common::{decode, model_of, policy, sealed};
 use proptest::prelude::*;
 use snapshot_engine::{
@@ -44,7 +44,7 @@ fn check_with(policy: &Policy, before: &str, events: &[Event<'_>], expect: &str)
         driver.record(*event);
     }
     driver.advance(policy.flush_interval);
-    let written = lines(&driver.written(LogFile::Log, 0));
+    let written = lines(&driver.written(LogFile::Log, Mark::default()));
     let expect = expect.replace("NOW", &START.0.to_string());
     assert_eq!(written, expect, "{events:?} after {before:?}");
     driver.assert_settled();
@@ -267,7 +267,7 @@ proptest! {
         driver.record(Event::MemberFailed(member));
         driver.record(join(member));
         driver.assert_settled();
-        let bytes = driver.written(LogFile::Log, 0);
+        let bytes = driver.written(LogFile::Log, Mark::default());
         let unsealed = without_seals(&bytes);
         for (file, mode) in
             [(&bytes, Mode::Serf), (&bytes, Mode::Hardened), (&unsealed, Mode::Hardened)]
@@ -301,7 +301,11 @@ fn check_retention(identity: Identity, ages: &[u64], events: &[Event<'_>], expec
         driver.record(*event);
     }
     driver.advance(policy.flush_interval);
-    assert_eq!(lines(&driver.written(LogFile::Log, 0)), expect.join("\n"), "{events:?}");
+    assert_eq!(
+        lines(&driver.written(LogFile::Log, Mark::default())),
+        expect.join("\n"),
+        "{events:?}"
+    );
     driver.assert_settled();
 }
 

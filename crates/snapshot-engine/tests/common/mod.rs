@@ -71,3 +71,16 @@ pub fn rules_of(policy: &Policy) -> Rules {
         ..Rules::hardened(policy.rejoin_after_leave)
     }
 }
+
+/// Numbers that look random and are the same every time.
+pub struct Dice(pub u64);
+
+impl Dice {
+    /// A number below `sides`.
+    pub fn roll(&mut self, sides: usize) -> usize {
+        // The generator of Knuth's MMIX; its upper bits are the good ones.
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from((self.0 >> 33) % sides as u64).unwrap()
+    }
+}
