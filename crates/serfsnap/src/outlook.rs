@@ -180,4 +180,12 @@ mod tests {
             "would try 3; one of them is likely the agent itself, which the file does not name";
         check("x", &file.replace('\r', ""), "--as nomad", (3, nomad));
     }
+    #[test]
+    fn what_comes_in_later_blocks_counts_too() {
+        // Far longer than a block, which is a batch at most.
+        let nodes: Vec<_> = (0..20_000).map(|n| format!("alive: node-{n} 10.0.0.1:1\n")).collect();
+        let file = format!("{AB}leave\n{}leave\n", nodes.concat());
+        let sentence = "left at line 20004: tries nobody unless rejoin_after_leave; then 20002";
+        check("x", &file, "", (0, sentence));
+    }
 }
