@@ -182,10 +182,10 @@ mod tests {
     }
     #[test]
     fn what_comes_in_later_blocks_counts_too() {
-        // Far longer than a block, which is a batch at most.
-        let nodes: Vec<_> = (0..20_000).map(|n| format!("alive: node-{n} 10.0.0.1:1\n")).collect();
+        // A block holds some ten thousand of them.
+        let nodes: Vec<_> = (0..60_000).map(|n| format!("alive: node-{n} 10.0.0.1:1\n")).collect();
         let file = format!("{AB}leave\n{}leave\n", nodes.concat());
-        let sentence = "left at line 20004: tries nobody unless rejoin_after_leave; then 20002";
+        let sentence = "left at line 60004: tries nobody unless rejoin_after_leave; then 60002";
         check("x", &file, "", (0, sentence));
     }
 }

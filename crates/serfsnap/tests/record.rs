@@ -261,18 +261,30 @@ fn a_damaged_file_and_one_of_another_cluster_are_told() {
 fn a_file_size_limit_is_an_error_and_no_death() {
     let _alone = alone();
     let directory = tempfile::tempdir().unwrap();
-    let program = env!("CARGO_BIN_EXE_serfsnap");
-    let join = |n| {
-        let member = format!("{{\"name\":\"node-{n}\",\"addr\":\"10.0.0.1\",\"port\":1}}");
-        format!("{{\"event\":\"member-join\",\"members\":[{member}]}}\n")
+    let path = directory.path().join("limited.snap");
+    let joins = |what: &str| {
+        let join = |n| {
+            let member = format!("{{\"name\":\"{what}-{n}\",\"addr\":\"10.0.0.1\",\"port\":1}}");
+            format!("{{\"event\":\"member-join\",\"members\":[{member}]}}\n")
+        };
+        (0..5000).map(join).collect::<Vec<_>>().concat()
     };
-    let input = (0..5000).map(join).collect::<Vec<_>>().concat();
-    let script = format!("ulimit -f 16 && exec {program} record small.snap");
-    let mut command = Command::new("sh");
-    let output = run_on(command.args(["-c", &script]).current_dir(&directory), input.as_bytes());
-    assert_code(&output, 2);
-    let said = stderr(&output);
-    assert!(said.contains("small.snap: the last records may be lost: not durable: "), "{said}");
-    assert!(said.contains("stale: a write failed"), "{said}");
-    assert!(inspect(&directory.path().join("small.snap"))["findings_total"] == 0);
+    let limited = |input: &str| {
+        let program = env!("CARGO_BIN_EXE_serfsnap");
+        let script = format!("ulimit -f 16 && exec {program} record limited.snap");
+        let mut command = Command::new("sh");
+        let output =
+            run_on(command.args(["-c", &script]).current_dir(&directory), input.as_bytes());
+        assert_code(&output, 2);
+        let said = stderr(&output);
+        let lost = "limited.snap: the last records may be lost: not durable: ";
+        assert!(said.contains(lost) && said.contains("stale: a write failed"), "{said}");
+        assert_eq!(inspect(&path)["findings_total"], 0);
+    };
+    // A write that crosses the limit is cut short.
+    limited(&joins("early"));
+    assert_code(&run_on(&mut recorder(&path, &[]), joins("more").as_bytes()), 0);
+    // One that begins beyond it comes with the signal.
+    limited(&joins("late"));
+    assert!(names(&path).len() >= 5000, "what was there before is there still");
 }
