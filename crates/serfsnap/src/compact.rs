@@ -63,12 +63,12 @@ pub(crate) fn run(args: &Args) -> Outcome {
         plan = rewrite(path, args.assume_stopped)?;
     }
     let mut out = Out::new();
-    match args.format {
-        Format::Table => plan.print(&mut out, &args.file)?,
-        Format::Json | Format::Jsonl => json::line(&mut out, &plan.row(&args.file))?,
-    }
-    out.flush()?;
-    Ok(u8::from(plan.changes() && !args.yes))
+    let written = match args.format {
+        Format::Table => plan.print(&mut out, &args.file),
+        Format::Json | Format::Jsonl => json::line(&mut out, &plan.row(&args.file)),
+    };
+    let code = u8::from(plan.changes() && !args.yes);
+    failure::printed(written.and_then(|()| out.flush()), code)
 }
 
 fn reader() -> DocumentReader {
@@ -237,15 +237,13 @@ struct Row {
 }
 
 fn refuse(path: &OsStr, report: &Report) -> Result<(), Failure> {
-    let path = shown_path(path);
     if !report.is_snapshot() {
-        return Err(Failure::told(format!(
-            "{path}: this is no snapshot: not one line of it is a record; it is left alone"
-        )));
+        return Err(failure::no_snapshot(path));
     }
     if report.verdict() != Verdict::Damaged {
         return Ok(());
     }
+    let path = shown_path(path);
     let (findings, next) =
         (count(report.findings_total, "finding"), "look at them with `serfsnap inspect`");
     let place = report.findings.first().map_or_else(String::new, |first| {

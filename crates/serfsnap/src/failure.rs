@@ -1,5 +1,6 @@
 //! Why a command could not do its job.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -43,6 +44,14 @@ impl fmt::Display for Failure {
     }
 }
 
+/// The exit code of a command that has printed, or has tried to: whether anybody reads on does not change it.
+pub(crate) fn printed(written: io::Result<()>, code: u8) -> Outcome {
+    match written.map_err(Failure::from) {
+        Err(failure) if !failure.is_closed_pipe() => Err(failure),
+        _ => Ok(code),
+    }
+}
+
 /// Only writing the output gives bare errors; all others are told with the file and the place.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
@@ -52,14 +61,22 @@ impl From<io::Error> for Failure {
 
 /// Why a snapshot cannot be opened for writing, and what to do about it.
 pub(crate) fn of_open(path: &Path, error: &OpenError) -> Failure {
+    if matches!(error, OpenError::NotASnapshot { .. }) {
+        return no_snapshot(path.as_os_str());
+    }
     let path = shown_path(path.as_os_str());
     Failure::told(match error {
         OpenError::Locked { .. } => {
             format!("{path}: another recorder holds its lock, {path}.lock; stop that first")
         }
-        OpenError::NotASnapshot { .. } => format!(
-            "{path}: none of its lines is a record, so it is no snapshot and is left alone; name another file"
-        ),
         error => format!("{path}: {error}"),
     })
+}
+
+/// Why a file that is to be written is left alone: it may be somebody's document.
+pub(crate) fn no_snapshot(path: &OsStr) -> Failure {
+    let path = shown_path(path);
+    Failure::told(format!(
+        "{path}: this is no snapshot: none of its lines is a record; it is left alone, name another file"
+    ))
 }

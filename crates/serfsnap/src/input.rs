@@ -103,7 +103,7 @@ pub(crate) fn refuse_to_write(path: &Path) -> Result<(), Failure> {
         ));
     }
     let metadata = match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return refuse_homeless(path),
         metadata => metadata.map_err(|error| Failure::told(why_not_open(path, &error)))?,
     };
     refuse_directory(path, &metadata)?;
@@ -114,6 +114,14 @@ pub(crate) fn refuse_to_write(path: &Path) -> Result<(), Failure> {
         )));
     }
     Input::open(path, Reader::Ours).map(drop)
+}
+
+/// Refuses a file that is to be created where there is no directory.
+fn refuse_homeless(path: &OsStr) -> Result<(), Failure> {
+    let parent = Path::new(path).parent().filter(|parent| !parent.as_os_str().is_empty());
+    let Some(parent) = parent.filter(|parent| !parent.exists()) else { return Ok(()) };
+    let (path, parent) = (shown_path(path), shown_path(parent.as_os_str()));
+    Err(Failure::told(format!("{path}: there is no directory {parent}; create it first")))
 }
 
 fn refuse_empty(path: &OsStr) -> Result<(), Failure> {

@@ -8,13 +8,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use snapshot_engine::{Durability, Event, Identity, InvalidEvent, Name, Policy, Position};
+use snapshot_engine::{
+    Durability, Event, Identity, InvalidEvent, Mode, Name, Policy, Position, Replay,
+};
 use snapshot_io::{Health, Options, Recovery, Snapshotter};
 
 use crate::ack::Acks;
+use crate::args::Reader;
 use crate::events::{self, Recorder};
-use crate::failure::{Failure, Outcome};
+use crate::failure::{self, Failure, Outcome};
+use crate::input::Input;
 use crate::out::complain;
+use crate::reading::random_seed;
 use crate::show::{count, shown, shown_path};
 use crate::stdin::{self, MAX_LINE, Next, Stdin};
 use crate::{input, owner, units};
@@ -107,6 +112,7 @@ const CLOSING: Duration = Duration::from_secs(30);
 pub(crate) fn run(args: &Args) -> Outcome {
     let path = Path::new(&args.file);
     input::refuse_to_write(path)?;
+    refuse_text(path)?;
     if !args.assume_stopped {
         owner::refuse_if_open(path)?;
     }
@@ -127,10 +133,19 @@ pub(crate) fn run(args: &Args) -> Outcome {
         ))
     })?;
     taken_in.map_err(|error| Failure::told(format!("standard input cannot be read: {error}")))?;
-    match acked.map_err(Failure::from) {
-        Err(failure) if !failure.is_closed_pipe() => Err(failure),
-        _ => Ok(u8::from(bad > 0)),
+    failure::printed(acked, u8::from(bad > 0))
+}
+
+/// Refuses somebody's document before a lock is put beside it.
+fn refuse_text(path: &Path) -> Result<(), Failure> {
+    if !path.exists() {
+        return Ok(());
     }
+    let mut input = Input::open(path.as_os_str(), Reader::Ours)?;
+    let replay = Replay::new(Mode::Hardened, &Policy::default(), random_seed());
+    let read = snapshot_io::replay(&mut input, replay);
+    let (_, report) = read.map_err(|error| input.failure(&error))?;
+    if report.is_snapshot() { Ok(()) } else { Err(failure::no_snapshot(path.as_os_str())) }
 }
 
 impl Args {
@@ -177,8 +192,7 @@ fn open(path: &Path, policy: &Policy) -> Result<Snapshotter, Failure> {
         }
     };
     let options = Options::new().policy(policy.clone()).on_health(tell);
-    let (log, recovery) =
-        options.open(path).map_err(|error| crate::failure::of_open(path, &error))?;
+    let (log, recovery) = options.open(path).map_err(|error| failure::of_open(path, &error))?;
     tell_of(path, &recovery);
     let shown = shown_path(path.as_os_str());
     log.health().warnings().for_each(|warning| complain(&format_args!("{shown}: {warning}")));
