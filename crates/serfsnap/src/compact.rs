@@ -143,7 +143,7 @@ impl Plan {
         })
     }
 
-    /// Whether there is anything to gain: every line of a compact file is needed, and sealed.
+    /// Whether there is anything to gain: a file that is sealed, and has no more lines than a new one would, is compact.
     const fn changes(&self) -> bool {
         !self.was_sealed || self.new_lines < self.old_lines
     }

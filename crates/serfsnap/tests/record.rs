@@ -189,11 +189,11 @@ fn a_second_recorder_is_told_who_has_the_file() {
     let mut stdin = first.stdin.take().unwrap();
     stdin.write_all(JOINS.as_bytes()).unwrap();
     // Something to compact.
-    stdin
-        .write_all(b"{\"event\":\"user\",\"ltime\":1}\n{\"event\":\"user\",\"ltime\":2}\n")
-        .unwrap();
+    for time in 1..10 {
+        writeln!(stdin, "{{\"event\":\"user\",\"ltime\":{time}}}").unwrap();
+    }
     wait_until("the first holds the lock", || {
-        fs::read_to_string(&path).is_ok_and(|file| file.contains("event-clock: 2\n"))
+        fs::read_to_string(&path).is_ok_and(|file| file.contains("event-clock: 9\n"))
     });
     let before = contents(directory.path());
     for command in [vec!["record"], vec!["compact", "--yes"]] {
