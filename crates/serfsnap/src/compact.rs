@@ -244,12 +244,11 @@ fn refuse(path: &OsStr, report: &Report) -> Result<(), Failure> {
         return Ok(());
     }
     let path = shown_path(path);
-    let (findings, next) =
-        (count(report.findings_total, "finding"), "look at them with `serfsnap inspect`");
+    let findings = count(report.findings_total, "finding");
     let place = report.findings.first().map_or_else(String::new, |first| {
         format!(", the first in line {} at byte {} ({})", first.line, first.offset, first.kind)
     });
     Err(Failure::told(format!(
-        "{path}: this file is damaged: {findings}{place}; a rewrite would hide that: {next}, and mend or take out the lines in question first"
+        "{path}: this file is damaged: {findings}{place}; a rewrite would hide that; `serfsnap inspect` shows more; mend or take out the lines in question first"
     )))
 }
