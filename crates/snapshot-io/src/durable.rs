@@ -125,12 +125,16 @@ impl Waiters {
     }
 
     /// Ends the promises that are kept, and all others where an attempt has just failed.
+    ///
+    /// The tasks to wake come back: a waker runs the host's code, which may want the lock that the caller holds.
+    #[must_use = "a task that nobody wakes sleeps for ever"]
     pub(crate) fn settle(
         &mut self,
         progress: Progress,
         rewrites: u64,
         failed: Option<&NotDurable>,
-    ) {
+    ) -> Wakers {
+        let mut wakers = Wakers::default();
         self.waiting.retain(|(until, slot)| {
             let result = match failed {
                 _ if until.is_reached(progress, rewrites) => Ok(()),
@@ -140,9 +144,20 @@ impl Waiters {
             let before = std::mem::replace(&mut *slot.state.lock(), State::Ended(result));
             slot.ended.notify_all();
             if let State::Waiting(Some(waker)) = before {
-                waker.wake();
+                wakers.0.push(waker);
             }
             false
         });
+        wakers
+    }
+}
+
+/// Tasks to wake as soon as no lock is held.
+#[derive(Debug, Default)]
+pub(crate) struct Wakers(Vec<Waker>);
+
+impl Wakers {
+    pub(crate) fn wake(self) {
+        self.0.into_iter().for_each(Waker::wake);
     }
 }

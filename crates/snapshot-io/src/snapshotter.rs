@@ -9,7 +9,7 @@ use snapshot_engine::{
     Sampler, State, Stats, UnixMillis,
 };
 
-use crate::durable::{Durable, Until, Waiters};
+use crate::durable::{Durable, Until, Waiters, Wakers};
 use crate::open::Opened;
 use crate::options::{OnHealth, Options, Sources};
 use crate::sync::{Condvar, Mutex, MutexGuard};
@@ -336,18 +336,13 @@ impl Shared {
 
     /// Promises what may already be kept.
     fn promise(&self, mut inner: MutexGuard<'_, Inner>, until: Until) -> Durable {
+        if until.is_reached(inner.engine.progress(), inner.engine.stats().rewrites) {
+            return Durable::ended(Ok(()));
+        }
         if let Phase::Closed(result) = &inner.phase {
-            let reached = until.is_reached(inner.engine.progress(), inner.engine.stats().rewrites);
-            let closed =
-                || Err(NotDurable::new(io::ErrorKind::BrokenPipe, "the snapshot is closed"));
-            return Durable::ended(if reached {
-                Ok(())
-            } else {
-                result.clone().and_then(|()| closed())
-            });
+            return Durable::ended(Err(result.clone().err().unwrap_or_else(closed)));
         }
         let durable = inner.waiters.add(until);
-        inner.settle(None);
         self.wake_writer(&inner);
         durable
     }
@@ -363,21 +358,23 @@ impl Shared {
     /// The writer has let the files go.
     pub(crate) fn closed(&self, result: Result<(), NotDurable>) {
         let mut inner = self.lock();
-        let ended = result.clone().err().unwrap_or_else(|| {
-            NotDurable::new(io::ErrorKind::BrokenPipe, "the snapshot is closed")
-        });
-        inner.settle(Some(&ended));
+        let ended = result.clone().err().unwrap_or_else(closed);
+        let waiters = inner.settle(Some(&ended));
         let reached = if result.is_ok() { u64::MAX } else { 0 };
-        inner.closers.settle(snapshot_engine::Progress::default(), reached, Some(&ended));
+        let progress = snapshot_engine::Progress::default();
+        let closers = inner.closers.settle(progress, reached, Some(&ended));
         inner.phase = Phase::Closed(result);
         self.let_go.notify_all();
+        drop(inner);
+        waiters.wake();
+        closers.wake();
     }
 }
 
 impl Inner {
     /// Ends the promises that are kept, and all where an attempt has failed.
-    pub(crate) fn settle(&mut self, failed: Option<&NotDurable>) {
-        self.waiters.settle(self.engine.progress(), self.engine.stats().rewrites, failed);
+    pub(crate) fn settle(&mut self, failed: Option<&NotDurable>) -> Wakers {
+        self.waiters.settle(self.engine.progress(), self.engine.stats().rewrites, failed)
     }
 
     pub(crate) fn health(&self) -> Health {
@@ -394,6 +391,10 @@ impl std::fmt::Debug for Shared {
             .field("stats", &inner.engine.stats())
             .finish_non_exhaustive()
     }
+}
+
+fn closed() -> NotDurable {
+    NotDurable::new(io::ErrorKind::BrokenPipe, "the snapshot is closed")
 }
 
 fn disabled() -> NotDurable {

@@ -83,12 +83,13 @@ impl Writer {
         let error =
             error.unwrap_or_else(|| io::Error::other("the file at the path is not ours any more"));
         let failure = attempt.then(|| NotDurable { source: Arc::new(error) });
-        let health = {
+        let (health, wakers) = {
             let mut inner = self.shared.lock();
             inner.engine.handle_outcome(self.shared.now(), effect, outcome);
-            inner.settle(failure.as_ref());
-            inner.health()
+            let wakers = inner.settle(failure.as_ref());
+            (inner.health(), wakers)
         };
+        wakers.wake();
         if health != self.health {
             self.tell(health, failure.as_ref());
         }
