@@ -127,8 +127,8 @@ impl Model {
             b"event-clock: " => self.event_clock = clock(self.event_clock)?,
             b"query-clock: " => self.query_clock = clock(self.query_clock)?,
             b"leave" if !rules.rejoin_after_leave => *self = Self::default(),
-            // A rewritten file holds nodes of two moments, each within the limit.
-            b"#@failed: " if rules.hardened => _ = self.fail(body, 2 * rules.max_failed),
+            // A rewritten file holds nodes of many moments: only its end is within the limit.
+            b"#@failed: " if rules.hardened => _ = self.fail(body),
             b"leave" | b"coordinate: " => {}
             _ => return line.starts_with(b"#").then_some(()),
         }
@@ -136,12 +136,11 @@ impl Model {
     }
 
     /// `None` where nothing comes of it.
-    fn fail(&mut self, body: &[u8], max: usize) -> Option<()> {
+    fn fail(&mut self, body: &[u8]) -> Option<()> {
         let (n, at) = split_last(body).and_then(|(n, at)| Some((split_last(n)?, number(at)?)))?;
         let (name, addr) =
             Some(n).filter(|n| is_node(n.0, n.1) && !self.alive.contains_key(n.0))?;
         self.failed.insert(name.to_vec(), (addr.to_vec(), at));
-        self.limit(max);
         Some(())
     }
 
