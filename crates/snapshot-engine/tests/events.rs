@@ -238,7 +238,7 @@ fn what_cannot_be_written_is_no_member() {
         check(name, addr, None);
     }
     check(b"", addr, Some(E::EmptyName));
-    check(&[b'n'; 16 * 1024 + 1], addr, Some(E::LongName { len: 16 * 1024 + 1 }));
+    check(&vec![b'n'; 16 * 1024 + 1], addr, Some(E::LongName { len: 16 * 1024 + 1 }));
     check(b"alive: ", addr, Some(E::KeywordInName));
     check(b"x not-alive: y", addr, Some(E::KeywordInName));
     check(b"a\0\0\0\0\0\0\0\0b", addr, Some(E::NulRun));

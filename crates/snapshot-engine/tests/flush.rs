@@ -103,11 +103,16 @@ fn an_idle_log_is_left_alone_but_for_the_check() {
     assert_eq!(driver.advance(hour), [Check, WriteLog]);
 }
 
+/// How much waits for the disk, in bytes.
+fn waiting_bytes(driver: &Driver) -> usize {
+    usize::try_from(driver.engine.stats().pending_bytes).unwrap()
+}
+
 /// Records of about `len` bytes until more than a piece waits.
 fn fill_a_piece(driver: &mut Driver, len: usize) -> usize {
     let name = "n".repeat(len - "alive: 12345 1.1.1.1:1\n".len());
     let mut records = 0;
-    while driver.engine.stats().pending_bytes as usize + len + SEAL <= PIECE {
+    while waiting_bytes(driver) + len + SEAL <= PIECE {
         driver.join(&format!("{name}{records:05}"), "1.1.1.1:1");
         records += 1;
     }
@@ -168,7 +173,7 @@ fn a_leave_is_one_batch_at_once_and_synced_at_every_level() {
 fn fill_but_for(driver: &mut Driver, room: usize) {
     let goal = (PIECE - SEAL).saturating_sub(room);
     for number in 10.. {
-        let more = goal.saturating_sub(driver.engine.stats().pending_bytes as usize);
+        let more = goal.saturating_sub(waiting_bytes(driver));
         if more < RECORD {
             break;
         }
@@ -177,7 +182,7 @@ fn fill_but_for(driver: &mut Driver, room: usize) {
         let len = if more < 2 * RECORD { more } else { len };
         driver.join(&format!("{number}{}", "n".repeat(len - RECORD)), "1.1.1.1:1");
     }
-    let waiting = driver.engine.stats().pending_bytes as usize;
+    let waiting = waiting_bytes(driver);
     assert!(room == PIECE || (goal - RECORD..=goal).contains(&waiting), "{waiting} of {goal}");
 }
 

@@ -102,7 +102,7 @@ impl Cluster {
             }
             match next {
                 Some(next) if next.0 <= limit => {
-                    now = next.max(Instant(now.0 + Duration::from_nanos(1)))
+                    now = next.max(Instant(now.0 + Duration::from_nanos(1)));
                 }
                 _ => return self.islands(),
             }
@@ -275,7 +275,7 @@ fn a_few_at_a_time_with_growing_waits() {
         let tried = try_all(&mut single, now);
         single.handle_result(now, tried[0].0, false);
         let Next::Wait(Some(at)) = single.poll(now) else { panic!() };
-        waits.push(at.0 - now.0);
+        waits.push(at.0.checked_sub(now.0).unwrap());
         now = at;
     }
     for (wait, most) in waits.iter().zip([1, 2, 4, 8, 16, 30, 30, 30]) {

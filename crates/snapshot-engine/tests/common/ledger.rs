@@ -117,6 +117,6 @@ impl Ledger {
     }
 }
 
-fn parts<'a>(member: Member<'a>) -> (&'a [u8], &'a [u8]) {
+fn parts(member: Member<'_>) -> (&[u8], &[u8]) {
     (member.name().as_bytes(), member.addr().as_bytes())
 }
