@@ -274,7 +274,7 @@ proptest! {
         {
             let (state, report) = decode(file, mode, rejoin);
             let alive: Vec<_> = state.alive().map(|(name, _)| name.as_bytes().to_vec()).collect();
-            prop_assert_eq!(&alive, &[name.clone()], "{}", file.escape_ascii());
+            prop_assert_eq!(&alive, std::slice::from_ref(&name), "{}", file.escape_ascii());
             prop_assert_eq!(report.findings_total, 0);
         }
     }

@@ -322,11 +322,11 @@ fn it_ends_when_every_node_is_found_has_left_or_is_given_up_and_begins_again_alo
     rejoin.handle_member(now, b"n1", Membership::Failed);
     assert_eq!(rejoin.wanted(), 1, "a member that failed is tried again");
     rejoin.handle_alone(now);
-    let tried: BTreeSet<_> = try_all(&mut rejoin, Instant(now.0 + Duration::from_secs(1)))
+    let again: BTreeSet<_> = try_all(&mut rejoin, Instant(now.0 + Duration::from_secs(1)))
         .into_iter()
         .map(|(_, name)| name)
         .collect();
-    assert_eq!(tried, ["n1".to_owned(), "n3".to_owned()].into(), "the one that left stays out");
+    assert_eq!(again, ["n1".to_owned(), "n3".to_owned()].into(), "the one that left stays out");
 }
 
 #[test]
