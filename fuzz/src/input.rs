@@ -93,6 +93,8 @@ pub(crate) struct Batches {
     file: Vec<u8>,
     sealer: Sealer,
     line: Vec<u8>,
+    /// Whether something waits for a seal.
+    open: bool,
 }
 
 impl Batches {
@@ -106,12 +108,15 @@ impl Batches {
         if self.sealer.fits(self.line.len()) {
             self.sealer.update(&self.line);
             self.file.extend_from_slice(&self.line);
+            self.open = true;
         }
     }
 
-    /// Ends a batch.
+    /// Ends a batch; nobody writes one that is empty.
     pub(crate) fn seal(&mut self) {
-        Record::Seal(self.sealer.seal(SEALED_AT)).encode(&mut self.file);
+        if std::mem::take(&mut self.open) {
+            Record::Seal(self.sealer.seal(SEALED_AT)).encode(&mut self.file);
+        }
     }
 
     pub(crate) fn into_file(mut self) -> Vec<u8> {

@@ -131,9 +131,7 @@ impl Reading {
             assert!(doubted.iter().any(|span| span.contains(at)), "byte {at} of {doubted:?}");
         }
         let start = intact.seals.iter().rfind(|&&end| end <= flip).copied().unwrap_or(0);
-        // A seal that loses its newline takes the seal of an empty batch behind it along.
-        let lost = 1 + usize::from(intact.seals.contains(&(flip + 1)));
-        let next = intact.seals.iter().filter(|&&end| end > flip).nth(lost);
+        let next = intact.seals.iter().filter(|&&end| end > flip).nth(1);
         let end = next.copied().unwrap_or(intact.report.bytes);
         for span in doubted.iter().filter(|span| !span.is_empty()) {
             assert!(start <= span.start && span.end <= end, "{span:?} beyond {start} to {end}");
