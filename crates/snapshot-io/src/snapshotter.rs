@@ -13,7 +13,7 @@ use crate::durable::{Durable, Until, Waiters, Wakers};
 use crate::open::Opened;
 use crate::options::{OnHealth, Options, Sources};
 use crate::sync::{Condvar, Mutex, MutexGuard};
-use crate::writer::{self, Writer};
+use crate::writer;
 use crate::{NotDurable, OpenError, Recovery, time};
 
 /// How long the last drop waits for the disk.
@@ -115,8 +115,7 @@ impl Snapshotter {
         let Opened { engine, disk, recovery } = opened;
         let shared =
             Arc::new(Shared::new(engine, options.sources, options.on_health, !disk.is_locked()));
-        let writer = Writer::new(Arc::clone(&shared), disk);
-        writer::spawn(writer)
+        writer::spawn(Arc::clone(&shared), disk)
             .map_err(crate::open::failed("start the writer thread of", &recovery.path))?;
         Ok((Self(Arc::new(Handle(shared))), recovery))
     }

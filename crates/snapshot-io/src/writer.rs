@@ -9,37 +9,43 @@ use crate::NotDurable;
 use crate::disk::Disk;
 use crate::snapshotter::{Phase, Shared, Sleep};
 
-/// What the thread owns.
+/// The thread; when it goes, however it goes, nobody is left waiting.
 #[derive(Debug)]
-pub(crate) struct Writer {
+struct Writer {
     shared: Arc<Shared>,
-    disk: Disk,
     /// What was told last.
     health: Health,
+    /// How it ended.
+    result: Result<(), NotDurable>,
 }
 
 /// Starts the thread.
-pub(crate) fn spawn(writer: Writer) -> io::Result<()> {
-    std::thread::Builder::new().name("snapshot-writer".into()).spawn(move || writer.run()).map(drop)
+pub(crate) fn spawn(shared: Arc<Shared>, disk: Disk) -> io::Result<()> {
+    let health = shared.lock().health();
+    // What the host's own code does in a callback may end the thread.
+    let panicked = NotDurable::new(io::ErrorKind::BrokenPipe, "the writer thread has panicked");
+    let writer = Writer { shared, health, result: Err(panicked) };
+    let thread = std::thread::Builder::new().name("snapshot-writer".into());
+    thread.spawn(move || writer.run(disk)).map(drop)
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.shared.closed(self.result.clone());
+    }
 }
 
 impl Writer {
-    pub(crate) fn new(shared: Arc<Shared>, disk: Disk) -> Self {
-        let health = shared.lock().health();
-        Self { shared, disk, health }
-    }
-
-    fn run(mut self) {
+    /// The files and the lock are dropped before the writer, also when it panics: whoever waits for its end may open
+    /// the path at once.
+    fn run(mut self, mut disk: Disk) {
         let mut failure = None;
-        let result = loop {
+        self.result = loop {
             match self.next(failure.take()) {
-                Ok(effect) => failure = self.carry_out(effect),
+                Ok(effect) => failure = self.carry_out(&mut disk, effect),
                 Err(result) => break result,
             }
         };
-        // The files and the lock first: whoever waited for the close may open the path at once.
-        drop(self.disk);
-        self.shared.closed(result);
     }
 
     /// Waits for the next effect; an error is the end, with its result.
@@ -75,8 +81,8 @@ impl Writer {
     }
 
     /// Carries an effect out and tells everybody how it ended; the failure, where it was an attempt that failed.
-    fn carry_out(&mut self, effect: Effect) -> Option<NotDurable> {
-        let (outcome, error) = self.disk.carry_out(&effect);
+    fn carry_out(&mut self, disk: &mut Disk, effect: Effect) -> Option<NotDurable> {
+        let (outcome, error) = disk.carry_out(&effect);
         // A comparison that fails is no attempt, and neither is tidying up.
         let attempt =
             outcome != Outcome::Done && !matches!(effect, Effect::Check | Effect::Discard);
