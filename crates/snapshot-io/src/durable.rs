@@ -14,7 +14,8 @@ use crate::sync::{Condvar, Mutex};
 
 /// A promise to be kept by the writer thread: wait for it with a bound, or await it in any runtime.
 ///
-/// It ends with [`NotDurable`] at the first attempt that fails after the call; the writer goes on trying.
+/// It ends with [`NotDurable`] at the first attempt that fails after the call; the writer goes on trying. A rewrite that
+/// fails beside a good log is no such attempt but for those who asked for it.
 /// Dropping it changes nothing.
 #[derive(Debug)]
 #[must_use = "nothing is known to be durable until it is waited for"]
@@ -124,7 +125,7 @@ impl Waiters {
         Durable(slot)
     }
 
-    /// Ends the promises that are kept, and all others where an attempt has just failed.
+    /// Ends the promises that are kept, and those others that an attempt which has just failed concerns.
     ///
     /// The tasks to wake come back: a waker runs the host's code, which may want the lock that the caller holds.
     #[must_use = "a task that nobody wakes sleeps for ever"]
@@ -132,14 +133,17 @@ impl Waiters {
         &mut self,
         progress: Progress,
         rewrites: u64,
-        failed: Option<&NotDurable>,
+        failed: Failed<'_>,
     ) -> Wakers {
         let mut wakers = Wakers::default();
         self.waiting.retain(|(until, slot)| {
             let result = match failed {
                 _ if until.is_reached(progress, rewrites) => Ok(()),
-                Some(failed) => Err(failed.clone()),
-                None => return true,
+                Failed::All(failed) => Err(failed.clone()),
+                Failed::Rewrite(failed) if matches!(until, Until::Rewritten(_)) => {
+                    Err(failed.clone())
+                }
+                Failed::Rewrite(_) | Failed::Nothing => return true,
             };
             let before = std::mem::replace(&mut *slot.state.lock(), State::Ended(result));
             slot.ended.notify_all();
@@ -150,6 +154,15 @@ impl Waiters {
         });
         wakers
     }
+}
+
+/// Whom an attempt that has failed concerns.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Failed<'a> {
+    Nothing,
+    /// The log is good: those who asked for the rewrite, and nobody else.
+    Rewrite(&'a NotDurable),
+    All(&'a NotDurable),
 }
 
 /// Tasks to wake as soon as no lock is held.

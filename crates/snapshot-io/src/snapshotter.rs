@@ -9,7 +9,7 @@ use snapshot_engine::{
     Sampler, State, Stats, UnixMillis,
 };
 
-use crate::durable::{Durable, Until, Waiters, Wakers};
+use crate::durable::{Durable, Failed, Until, Waiters, Wakers};
 use crate::open::Opened;
 use crate::options::{OnHealth, Options, Sources};
 use crate::sync::{Condvar, Mutex, MutexGuard};
@@ -358,10 +358,10 @@ impl Shared {
     pub(crate) fn closed(&self, result: Result<(), NotDurable>) {
         let mut inner = self.lock();
         let ended = result.clone().err().unwrap_or_else(closed);
-        let waiters = inner.settle(Some(&ended));
+        let waiters = inner.settle(Failed::All(&ended));
         let reached = if result.is_ok() { u64::MAX } else { 0 };
         let progress = snapshot_engine::Progress::default();
-        let closers = inner.closers.settle(progress, reached, Some(&ended));
+        let closers = inner.closers.settle(progress, reached, Failed::All(&ended));
         inner.phase = Phase::Closed(result);
         self.let_go.notify_all();
         drop(inner);
@@ -371,8 +371,8 @@ impl Shared {
 }
 
 impl Inner {
-    /// Ends the promises that are kept, and all where an attempt has failed.
-    pub(crate) fn settle(&mut self, failed: Option<&NotDurable>) -> Wakers {
+    /// Ends the promises that are kept, and those that an attempt which has failed concerns.
+    pub(crate) fn settle(&mut self, failed: Failed<'_>) -> Wakers {
         self.waiters.settle(self.engine.progress(), self.engine.stats().rewrites, failed)
     }
 

@@ -7,6 +7,7 @@ use snapshot_engine::{Effect, Health, Outcome};
 
 use crate::NotDurable;
 use crate::disk::Disk;
+use crate::durable::Failed;
 use crate::snapshotter::{Phase, Shared, Sleep};
 
 /// The thread; when it goes, however it goes, nobody is left waiting.
@@ -80,7 +81,7 @@ impl Writer {
         }
     }
 
-    /// Carries an effect out and tells everybody how it ended; the failure, where it was an attempt that failed.
+    /// Carries an effect out and tells everybody how it ended; the failure, where the log is not good after it.
     fn carry_out(&mut self, disk: &mut Disk, effect: Effect) -> Option<NotDurable> {
         let (outcome, error) = disk.carry_out(&effect);
         // A comparison that fails is no attempt, and neither is tidying up.
@@ -92,14 +93,20 @@ impl Writer {
         let (health, wakers) = {
             let mut inner = self.shared.lock();
             inner.engine.handle_outcome(self.shared.now(), effect, outcome);
-            let wakers = inner.settle(failure.as_ref());
-            (inner.health(), wakers)
+            let health = inner.health();
+            let failed = match &failure {
+                None => Failed::Nothing,
+                // What failed was a new file, and the log goes on.
+                Some(failure) if health.stale.is_none() => Failed::Rewrite(failure),
+                Some(failure) => Failed::All(failure),
+            };
+            (health, inner.settle(failed))
         };
         wakers.wake();
         if health != self.health {
             self.tell(health, failure.as_ref());
         }
-        failure
+        failure.filter(|_| health.stale.is_some())
     }
 
     /// One word for each change of health.
