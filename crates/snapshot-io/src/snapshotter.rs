@@ -166,9 +166,12 @@ impl Snapshotter {
     /// Records that the owner leaves the cluster on purpose; it ends when that is durable, after all that was recorded
     /// before. From now on only higher Lamport clocks are recorded.
     pub fn leave(&self) -> Durable {
-        let position = self.record(Event::Leave);
         let shared = &self.0.0;
         let mut inner = shared.lock();
+        if matches!(inner.phase, Phase::Closing(_)) {
+            return Durable::ended(Err(closed()));
+        }
+        let position = inner.engine.handle_event(shared.now(), Event::Leave);
         inner.engine.request_sync();
         shared.promise(inner, Until::Synced(position))
     }
