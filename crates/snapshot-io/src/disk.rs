@@ -56,6 +56,13 @@ impl Disk {
         }
     }
 
+    /// Removes the new file of a rewrite that will not be ended; where that fails, the next rewrite does it.
+    pub(crate) fn abandon_rewrite(&mut self) {
+        if self.next.is_some() {
+            let _ = self.carry_out(&Effect::Discard);
+        }
+    }
+
     /// Whether the snapshot is locked against other snapshotters.
     pub(crate) const fn is_locked(&self) -> bool {
         self.lock.is_some()

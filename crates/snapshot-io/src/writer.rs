@@ -47,6 +47,7 @@ impl Writer {
                 Err(result) => break result,
             }
         };
+        disk.abandon_rewrite();
     }
 
     /// Waits for the next effect; an error is the end, with its result.
