@@ -58,22 +58,28 @@ pub(crate) fn open(options: &Options, path: &Path) -> Result<Opened, OpenError> 
         return Err(OpenError::NotASnapshot { path });
     }
     let mut start = LogStart::from(&report);
-    if let Some((found, expected)) = foreign_cluster(policy, &report)
-        && options.on_foreign_cluster != OnForeignCluster::Adopt
-    {
-        if options.on_foreign_cluster == OnForeignCluster::Refuse {
-            return Err(OpenError::ForeignCluster { path, found, expected });
+    let other = LogStart::Unsealed { bytes: report.bytes };
+    if let Some((found, expected)) = foreign_cluster(policy, &report) {
+        // Whatever is done with it, nothing of ours goes behind the name of another cluster.
+        start = other;
+        match options.on_foreign_cluster {
+            OnForeignCluster::Adopt => {}
+            OnForeignCluster::Refuse => {
+                return Err(OpenError::ForeignCluster { path, found, expected });
+            }
+            OnForeignCluster::SetAside => {
+                let aside = keep_aside(storage, &path, ".foreign", options.file_mode)?;
+                recovery.kept_aside = Some(aside);
+                state = State::new(policy, time::seed());
+            }
         }
-        recovery.kept_aside = Some(keep_aside(storage, &path, ".foreign", options.file_mode)?);
-        state = State::new(policy, time::seed());
-        start = LogStart::Unsealed { bytes: report.bytes };
     } else if report.identity.format.is_some_and(|format| format > snapshot_format::FORMAT) {
         recovery.kept_aside = Some(keep_aside(storage, &path, ".newer", options.file_mode)?);
     }
     // The process before us may have died between its rename and its sync of the directory: what we sync into a file
     // whose name is not durable would be lost with the name.
     if storage.sync_dir(parent(&path)).is_err() {
-        start = LogStart::Unsealed { bytes: report.bytes };
+        start = other;
     }
     let log = match start {
         LogStart::Sealed { bytes } => {
@@ -84,9 +90,14 @@ pub(crate) fn open(options: &Options, path: &Path) -> Result<Opened, OpenError> 
     };
     recovery.clocks = state.clocks();
     recovery.alive = state.len();
-    recovery.report = report;
     let disk = Disk::new(Arc::clone(storage), path, options.file_mode, log, lock);
-    Ok(Opened { engine: Engine::new(policy.clone(), state, start), disk, recovery })
+    let mut engine = Engine::new(policy.clone(), state, start);
+    if lacks_identity(policy, &report) {
+        // An identity protects nobody before it is in the file.
+        engine.request_rewrite();
+    }
+    recovery.report = report;
+    Ok(Opened { engine, disk, recovery })
 }
 
 /// Takes the lock of a snapshot; `None` where locking is impossible.
@@ -190,6 +201,14 @@ fn foreign_cluster(policy: &Policy, report: &Report) -> Option<(String, String)>
     let found = report.identity.cluster.as_deref().and_then(|id| Text::new(id).ok())?;
     let own = policy.identity.cluster()?;
     (found != own).then(|| (found.to_string(), own.to_string()))
+}
+
+/// Whether the file does not say whose it is, or says it wrongly.
+fn lacks_identity(policy: &Policy, report: &Report) -> bool {
+    let (own, found) = (&policy.identity, &report.identity);
+    let (cluster, node) = (found.cluster.as_deref(), found.node.as_deref());
+    own.cluster().is_some_and(|id| cluster != Some(id.as_bytes()))
+        || own.node().is_some_and(|name| node != Some(name.as_bytes()))
 }
 
 /// Gives the file a second name, which keeps it when the path is replaced: a hard link, or a copy where links are
