@@ -147,7 +147,7 @@ fn a_full_piece_goes_at_once() {
 fn a_leave_is_one_batch_at_once_and_synced_at_every_level() {
     for durability in [Durability::Os, Durability::Interval(60_000 * MS), Durability::Always] {
         // Whatever waits before it: nothing, or a piece that is full but for some bytes.
-        for room in (0..150).step_by(3).chain([PIECE]) {
+        for room in (0..150).step_by(7).chain([PIECE]) {
             let mut driver = fresh(&at(durability)).unwitnessed();
             driver.record(Event::Clock(LamportTime(1 << 40)));
             driver.run();

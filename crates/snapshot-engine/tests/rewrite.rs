@@ -400,14 +400,14 @@ fn a_rewrite_begins_and_ends_under_any_load() {
             policy.max_pending = 64 * KIB * KIB;
             let mut driver = populated(&policy, 1, 1, 5).unwitnessed();
             let mut rewrites = [0; 2];
-            for number in 0..300 {
+            for number in 0..200 {
                 driver.wait(MS);
                 let begun = driver.begin();
                 happen(&mut driver, 10 + number);
                 if begun.is_some() {
                     driver.end();
                 }
-                if number == 150 {
+                if number == 100 {
                     // Whether one is due by size or not.
                     rewrites[0] = driver.engine.stats().rewrites;
                     driver.engine.request_rewrite();
