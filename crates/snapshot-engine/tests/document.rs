@@ -1,52 +1,244 @@
-//! What a tool writes in place of a file: it reads the same under either setting of `rejoin_after_leave`.
+//! A file rewritten offline: under either setting it says what it said, and people's comments stay.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod common;
 
-use common::{decode, model_of, policy};
-use snapshot_engine::{DocumentReader, Mode, UnixMillis};
+use common::driver::{lines, without_seals};
+use common::{decode_with, model_of, policy, sealed};
+use proptest::prelude::*;
+use snapshot_engine::{Document, DocumentReader, Mode, Policy, Report, UnixMillis, Verdict};
 use snapshot_format::Decoder;
+use snapshot_model::Model;
 
-fn rewrite(file: &[u8]) -> Vec<u8> {
-    let mut decoder = Decoder::new();
-    let mut reader = DocumentReader::new(Mode::Hardened, &policy(|_| ()), 7);
-    decoder.space()[..file.len()].copy_from_slice(file);
-    for filled in [file.len(), 0] {
-        decoder.filled(filled);
+const NOW: UnixMillis = UnixMillis(1_763_867_000_000);
+
+fn read(mut file: &[u8], mode: Mode, policy: &Policy) -> (Document, Report) {
+    let (mut decoder, mut reader) = (Decoder::new(), DocumentReader::new(mode, policy, 7));
+    loop {
+        let space = decoder.space();
+        let n = file.len().min(space.len());
+        space[..n].copy_from_slice(&file[..n]);
+        file = &file[n..];
+        decoder.filled(n);
         while let Some(block) = decoder.next_block() {
             reader.block(block);
         }
-    }
-    let (document, _) = reader.finish(decoder.torn());
-    document.batches(UnixMillis(1_763_867_000_000)).flatten().collect()
-}
-
-#[test]
-fn a_rewritten_file_reads_the_same_under_either_setting() {
-    for file in [
-        &b"alive: a 1.1.1.1:1\nclock: 3\n"[..],
-        b"alive: a 1.1.1.1:1\nclock: 3\nleave\nclock: 4\nalive: b 2.2.2.2:2\n",
-        b"alive: a 1.1.1.1:1\n#@failed: f 3.3.3.3:3 5\nevent-clock: 3\nleave\n#@failed: a 1.1.1.1:1 6\n",
-        // An editor has changed the line ends, that of the `leave` too.
-        b"alive: a 1.1.1.1:1\r\nclock: 3\r\nleave\r\n",
-    ] {
-        let rewritten = rewrite(file);
-        for rejoin in [false, true] {
-            let read = |file: &[u8]| model_of(&decode(file, Mode::Hardened, rejoin).0);
-            assert_eq!(read(&rewritten), read(file), "{} with rejoin {rejoin}", file.escape_ascii());
+        if n == 0 {
+            return reader.finish(decoder.torn());
         }
-        assert_eq!(rewrite(&rewritten), rewritten, "{}", file.escape_ascii());
     }
 }
 
+fn write(document: &Document) -> Vec<u8> {
+    let mut file = Vec::new();
+    for batch in document.batches(NOW) {
+        assert!(batch.len() <= 64 * 1024, "a batch of {} bytes", batch.len());
+        file.extend(batch);
+    }
+    file
+}
+
+fn reading(file: &[u8], mode: Mode, policy: &Policy, rejoin: bool) -> Model {
+    let mut policy = policy.clone();
+    policy.rejoin_after_leave = rejoin;
+    model_of(&decode_with(file, mode, &policy).0)
+}
+
+/// What a rewrite makes of this file, without seals.
+fn check(file: &[u8], expect: &str) {
+    let (document, _) = read(file, Mode::Hardened, &Policy::default());
+    assert_eq!(lines(&write(&document)), expect, "{}", file.escape_ascii());
+}
+
 #[test]
-fn what_people_wrote_is_kept() {
-    let written = String::from_utf8(rewrite(
-        b"\xef\xbb\xbf# the first\nalive: a 1.1.1.1:1\n#second\n#@third: an extension is not theirs\n",
-    ));
-    let written = written.unwrap();
-    let comments: Vec<_> =
-        written.lines().filter(|line| line.starts_with('#') && !line.starts_with("#@")).collect();
-    assert_eq!(comments, ["# the first", "#second"]);
+fn what_a_rewrite_writes() {
+    check(b"", "#@format: 1");
+    check(
+        b"alive: b 1.1.1.1:1\nclock: 3\nalive: a 1.1.1.1:1\nnot-alive: b\nclock: 5\n",
+        "#@format: 1\nclock: 5\nalive: a 1.1.1.1:1",
+    );
+    check(
+        b"alive: b 1.1.1.1:1\nalive: a 1.1.1.1:1\nalive: c 1.1.1.1:1\n",
+        "#@format: 1\nalive: a 1.1.1.1:1\nalive: b 1.1.1.1:1\nalive: c 1.1.1.1:1",
+    );
+    // First what only a reader who rejoins sees.
+    check(
+        b"clock: 3\nevent-clock: 4\nalive: b 1.1.1.1:1\nalive: a 1.1.1.1:1\n#@failed: f 1.1.1.1:1 7\nleave\nclock: 3\nalive: b 1.1.1.1:1\nalive: c 1.1.1.1:1\n",
+        "#@format: 1\nevent-clock: 4\n#@failed: f 1.1.1.1:1 7\nalive: a 1.1.1.1:1\nleave\nclock: 3\nalive: b 1.1.1.1:1\nalive: c 1.1.1.1:1",
+    );
+    // A node that moved after the leave is where it is for both.
+    check(
+        b"alive: a 1.1.1.1:1\nleave\nalive: a 2.2.2.2:2\n",
+        "#@format: 1\nleave\nalive: a 2.2.2.2:2",
+    );
+    check(b"alive: a 1.1.1.1:1\nleave\n", "#@format: 1\nalive: a 1.1.1.1:1\nleave");
+    check(b"leave\nleave\nclock: 0\n", "#@format: 1\nleave");
+    // Who failed after the leave is alive to a reader who did not see it leave.
+    check(
+        b"alive: a 1.1.1.1:1\nleave\n#@failed: a 1.1.1.1:1 7\n",
+        "#@format: 1\nalive: a 1.1.1.1:1\nleave\n#@failed: a 1.1.1.1:1 7",
+    );
+    // The torn end and the extensions of others go.
+    check(
+        b"alive: a 1.1.1.1:1\n#@what: ever\n# kept\nalive: b 1.1.1.1:1",
+        "#@format: 1\n# kept\nalive: a 1.1.1.1:1",
+    );
+    let coordinate = r#"coordinate: {"Vec":[0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5],"Error":1.5,"Adjustment":0.5,"Height":0.5}"#;
+    check(
+        format!("{coordinate}\nleave\n").as_bytes(),
+        &format!("#@format: 1\nleave\n{coordinate}"),
+    );
+}
+
+#[test]
+fn a_leave_counts_however_it_is_read() {
+    // The hardened reader drops a carriage return and a byte order mark; nobody may be lost by that.
+    check(
+        b"alive: a 1.1.1.1:1\r\nclock: 5\r\nleave\r\n",
+        "#@format: 1\nclock: 5\nalive: a 1.1.1.1:1\nleave",
+    );
+    check(b"\xef\xbb\xbfleave\r\nalive: a 1.1.1.1:1\r\n", "#@format: 1\nalive: a 1.1.1.1:1");
+}
+
+#[test]
+fn comments_are_kept_as_far_as_they_fit() {
+    let comment = |len: usize| [b"#".to_vec(), vec![b'x'; len - 1]].concat();
+    let file = |comments: &[Vec<u8>]| [&comments.join(&b'\n')[..], b"\nclock: 5\n"].concat();
+    let check = |comments: &[Vec<u8>], dropped: u64, kept: usize| {
+        let (document, _) = read(&file(comments), Mode::Hardened, &Policy::default());
+        assert_eq!(document.dropped_comments(), dropped);
+        let written = without_seals(&write(&document));
+        let found = written.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"#x"));
+        assert_eq!(found.count(), kept);
+        assert_eq!(decode_with(&written, Mode::Serf, &Policy::default()).0.clocks().clock.0, 5);
+    };
+    check(&[comment(60 * 1024), comment(3)], 0, 2);
+    check(&[comment(60 * 1024 + 1), comment(3)], 1, 1);
+    check(&[comment(2 << 20), comment(3)], 0, 1);
+    // 8 MiB of them.
+    let mut many = vec![comment(32 * 1024); 256];
+    check(&many, 0, 256);
+    many.push(comment(2));
+    check(&many, 1, 256);
+    // In their order, before everything else, and whatever is in them.
+    let text = b"# b\nclock: 1\n#\n#leave\n# a\n#@\n# \xff\r\n";
+    let (document, _) = read(text, Mode::Hardened, &Policy::default());
+    assert_eq!(
+        without_seals(&write(&document)),
+        b"#@format: 1\n# b\n#\n#leave\n# a\n# \xff\r\nclock: 1\n"
+    );
+}
+
+#[test]
+fn the_identity_is_kept_where_a_seal_vouches_for_it() {
+    let lines = b"#@format: 1\n#@cluster: east\n#@node: web 1\nclock: 5\n";
+    check(&sealed(lines), "#@format: 1\n#@cluster: east\n#@node: web 1\nclock: 5");
+    check(lines, "#@format: 1\nclock: 5");
+    check(
+        &[sealed(lines), sealed(b"#@node: web 2\n")].concat(),
+        "#@format: 1\n#@cluster: east\n#@node: web 2\nclock: 5",
+    );
+}
+
+/// A file of records as agents write them, with people's comments between, sealed here and there.
+fn file() -> impl Strategy<Value = Vec<u8>> {
+    let node = prop::sample::select(vec!["a", "b", "c c", "d\r", "#e", "leave"]);
+    let addr = 1_u8..4;
+    let line = prop_oneof![
+        6 => (node.clone(), addr.clone()).prop_map(|(node, addr)| format!("alive: {node} 1.1.1.{addr}:1")),
+        3 => node.clone().prop_map(|node| format!("not-alive: {node}")),
+        3 => (node, addr, 0_u8..9).prop_map(|(node, addr, at)| format!("#@failed: {node} 1.1.1.{addr}:1 {at}")),
+        2 => (0_u8..5).prop_map(|time| format!("clock: {time}")),
+        2 => (0_u8..5).prop_map(|time| format!("event-clock: {time}")),
+        1 => (0_u8..5).prop_map(|time| format!("query-clock: {time}")),
+        3 => Just("leave".to_owned()),
+        1 => "[a-z]{0,3}".prop_map(|text| format!("# {text}")),
+        1 => Just("#@what: ever".to_owned()),
+    ];
+    let lines = prop::collection::vec(line, 0..10).prop_map(|lines| {
+        lines.iter().flat_map(|line| [line.as_bytes(), b"\n"].concat()).collect::<Vec<u8>>()
+    });
+    let batch =
+        (lines, any::<bool>()).prop_map(|(lines, seal)| if seal { sealed(&lines) } else { lines });
+    prop::collection::vec(batch, 0..4).prop_map(|batches| batches.concat())
+}
+
+/// The same with damage of all kinds.
+fn odd_file() -> impl Strategy<Value = Vec<u8>> {
+    let odd = prop::sample::select(vec![
+        &b"\r\n"[..],
+        b"\n",
+        b"alive:  1.1.1.1:1\n",
+        b"alive: x\n",
+        b"alive: x \n",
+        b"alive:  \n",
+        b"clock: 18446744073709551615\n",
+        b"leave\r\n",
+        b"leave \n",
+        b"\xef\xbb\xbf",
+        b"\0\0\0\0\0\0\0\0\0",
+        b"clock: x\n",
+        b"alive: y z:0\n",
+        b"clock: 4\r\n",
+        b"event-clock: 281474976710657\n",
+        b"#@seal: 9 9 00000000\n",
+        b"not-alive: a\r\n",
+        b"alive: a 1.1.1.1:1\r\n",
+        b"# \xff\n",
+    ]);
+    let part = prop_oneof![file(), odd.prop_map(<[u8]>::to_vec)];
+    prop::collection::vec(part, 0..6).prop_map(|parts| parts.concat())
+}
+
+fn comments(file: &[u8]) -> Vec<&[u8]> {
+    let whole = &file[..file.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)];
+    let lines = whole.split(|byte| *byte == b'\n');
+    lines.filter(|line| line.starts_with(b"#") && !line.starts_with(b"#@")).collect()
+}
+
+fn check_document(file: &[u8], mode: Mode, policy: &Policy) -> Result<(), TestCaseError> {
+    let (document, _) = read(file, mode, policy);
+    let written = write(&document);
+    let shown = written.escape_ascii();
+    for rejoin in [false, true] {
+        let before = reading(file, mode, policy, rejoin);
+        prop_assert_eq!(&model_of(document.state(rejoin)), &before);
+        let after = reading(&written, mode, policy, rejoin);
+        prop_assert_eq!(&after, &before, "with rejoin {}: {}", rejoin, &shown);
+        // A Serf agent finds the same nodes and clocks, even where only we have failed ones.
+        let serfs = reading(&written, Mode::Serf, policy, rejoin);
+        prop_assert_eq!(&serfs, &Model { failed: serfs.failed.clone(), ..before }, "{}", &shown);
+    }
+    prop_assert_eq!(comments(&written), comments(file));
+    let (again, report) = read(&written, mode, policy);
+    prop_assert!(report.is_wholly_sealed());
+    prop_assert!(mode == Mode::Serf || report.verdict() == Verdict::Clean, "{:?}", report.findings);
+    prop_assert_eq!(write(&again).escape_ascii().to_string(), shown.to_string(), "idempotent");
+    // Each part is sorted by name.
+    for part in lines(&written).split("leave\n") {
+        let nodes: Vec<_> = part.lines().filter(|line| line.starts_with("alive: ")).collect();
+        prop_assert!(nodes.is_sorted_by_key(|line| line.rsplit_once(' ').map(|(name, _)| name)));
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_rewritten_file_says_the_same_under_both_settings(file in file(), max_failed in 0_usize..4) {
+        let policy = policy(|policy| policy.max_failed = max_failed);
+        for mode in [Mode::Serf, Mode::Hardened] {
+            check_document(&file, mode, &policy)?;
+        }
+    }
+
+    #[test]
+    fn a_damaged_file_says_afterwards_what_was_recovered_from_it(file in odd_file(), max_failed in 0_usize..4) {
+        let policy = policy(|policy| policy.max_failed = max_failed);
+        for mode in [Mode::Serf, Mode::Hardened] {
+            check_document(&file, mode, &policy)?;
+        }
+    }
 }
