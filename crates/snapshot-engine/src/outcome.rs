@@ -111,8 +111,8 @@ impl Engine {
         if foreign.len() >= FOREIGN_TIMES {
             self.warn(Warning::CheckOff, true);
         }
-        // Whoever waits does not wait for the back-off.
-        self.rewrite.requested |= self.wanted > self.progress.durable;
+        // Whoever waits does not wait for the back-off. A rewrite that is under way will do.
+        self.rewrite.requested |= self.rewrite.is_idle() && self.wanted > self.progress.durable;
         // What is there is not what was written, so whoever asks must wait for the new file.
         self.progress.written = Position::default();
         self.progress.durable = Position::default();
@@ -147,6 +147,8 @@ impl Engine {
     /// The directory was synced after the rename, or was not: that counts as a failed sync of the new log.
     fn replaced(&mut self, now: Now, done: bool) {
         self.log.bytes = self.rewrite.bytes;
+        // Whatever became of an earlier rename, this one happened.
+        self.log.in_doubt = false;
         self.progress.written = self.rewrite.cut.max(self.progress.written);
         self.rewrite.written_last.clear();
         self.rewrite.phase = Phase::Idle;

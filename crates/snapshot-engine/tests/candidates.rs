@@ -1,5 +1,6 @@
 //! Whom to contact after a restart, and in which order.
 #![forbid(unsafe_code)]
+#![allow(clippy::format_collect, reason = "a few short lines")]
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod common;

@@ -41,7 +41,9 @@ fn a_log_is_compared_before_each_write_and_every_five_seconds_without_one() {
 }
 
 /// What somebody else may do to a file.
-const HANDS: [(&str, fn(&mut Driver)); 5] = [
+type Hand = fn(&mut Driver);
+
+const HANDS: [(&str, Hand); 5] = [
     ("appends", |driver| driver.disk.edit(|bytes| bytes.extend(b"alive: ghost 6.6.6.6:6\n"))),
     ("cuts", |driver| driver.disk.edit(|bytes| bytes.truncate(20))),
     ("empties", |driver| driver.disk.edit(Vec::clear)),
@@ -151,7 +153,7 @@ fn three_foreign_hands_within_a_minute_end_the_looking() {
         let mut off = None;
         for (number, second) in hands.iter().enumerate() {
             let now = driver.now.instant.0;
-            driver.advance(Duration::from_secs(*second) - now);
+            driver.advance(Duration::from_secs(*second).checked_sub(now).unwrap());
             driver.disk.edit(|bytes| bytes.extend(b"#\n"));
             // Found at the next write.
             driver.join("a", &format!("h:{}", number + 1));
