@@ -88,8 +88,7 @@ impl Replay {
     /// Takes a node from inside a damaged line; it never replaces one that is known, since names are chosen by
     /// members, some of them hostile.
     fn salvage(&mut self, bytes: &[u8]) -> Option<FindingKind> {
-        let valid = |record: &Record<'_>| matches!(record, Record::Alive { name, addr } if check_node(*name, *addr).is_none());
-        let record = salvage(bytes).map(|(_, record)| record).find(valid)?;
+        let record = salvage(bytes).map(|(_, record)| record).find(is_valid_node)?;
         let Record::Alive { name, .. } = record else { return None };
         if self.state.addr_of(name).is_some() {
             return Some(FindingKind::Glued);
@@ -163,6 +162,10 @@ pub(crate) fn is_lost(line: &[u8]) -> bool {
 /// Whether a node can be taken as it stands, in whatever bytes: no keyword, no lost block, an address to dial.
 fn is_usual(name: Name<'_>, addr: Addr<'_>) -> bool {
     (1..=MAX_NAME).contains(&name.as_bytes().len()) && name.is_plain() && addr.is_dialable()
+}
+
+pub(crate) fn is_valid_node(record: &Record<'_>) -> bool {
+    matches!(record, Record::Alive { name, addr } if check_node(*name, *addr).is_none())
 }
 
 fn check_node(name: Name<'_>, addr: Addr<'_>) -> Option<FindingKind> {

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use snapshot_format::{Block, Line, ParseError, Problem, Record, Trust, salvage};
 
-use crate::hardened::{BYTE_ORDER_MARK, is_lost};
+use crate::hardened::{BYTE_ORDER_MARK, is_lost, is_valid_node};
 use crate::report::MAX_FINDINGS;
 use crate::{Finding, FindingKind, Policy, Report, State};
 
@@ -109,12 +109,8 @@ impl Replay {
             let end = torn.offset + torn.len;
             self.report.torn = Some(torn.offset..end);
             self.report.bytes = end;
-            let begins = KEYWORDS
-                .iter()
-                .any(|word| word.starts_with(torn.bytes) || torn.bytes.starts_with(word));
-            self.report.recognized += u64::from(begins);
-            let neutral = torn.bytes.starts_with(b"#") || is_lost(torn.bytes);
-            self.report.unrecognized += u64::from(!begins && !neutral);
+            // The beginning of a record proves nothing: many a text ends in a letter that begins one.
+            self.report.unrecognized += u64::from(!is_remainder(torn.bytes));
         }
         self.state.failed.limit(self.policy.max_failed);
         (self.state, self.report)
@@ -186,11 +182,11 @@ impl Replay {
                 report.identity.node = Some(name.as_bytes().into());
             }
             Err(error) if matches!(error.problem, Problem::Unrecognized | Problem::TooLong) => {
-                let zeros = is_lost(line.bytes);
-                let marked = line.number == 1 && line.bytes.starts_with(BYTE_ORDER_MARK);
-                let hides = salvage(line.bytes).next().is_some();
-                report.unrecognized += u64::from(!zeros && !marked && !hides);
+                let hides = is_marked_record(line)
+                    || salvage(line.bytes).any(|(_, record)| is_valid_node(&record));
                 report.recognized += u64::from(hides);
+                let lost = is_lost(line.bytes) && is_remainder(line.bytes);
+                report.unrecognized += u64::from(!hides && !lost);
                 return;
             }
             _ => {}
@@ -216,6 +212,27 @@ const KEYWORDS: [&[u8]; 8] = [
     b"leave",
     b"#@",
 ];
+
+/// Whether this can be what is left of a record or a comment: where it was cut off, or where a block was lost. Where
+/// nothing else is in a file it may be one of ours; beside other lines it proves nothing.
+fn is_remainder(bytes: &[u8]) -> bool {
+    let lost_from = bytes.iter().position(|&byte| byte == 0).filter(|_| is_lost(bytes));
+    let head = &bytes[..lost_from.unwrap_or(bytes.len())];
+    // Behind `leave` nothing follows.
+    let begins =
+        |word: &&[u8]| word.starts_with(head) || (head.starts_with(word) && word != b"leave");
+    head.starts_with(b"#") || KEYWORDS.iter().any(begins)
+}
+
+/// Whether this is a first line that a byte order mark alone keeps from being a record.
+fn is_marked_record(line: &Line<'_>) -> bool {
+    let marked = if line.number == 1 { line.bytes.strip_prefix(BYTE_ORDER_MARK) } else { None };
+    let trimmed = marked.map(|bytes| bytes.strip_suffix(b"\r").unwrap_or(bytes));
+    trimmed.is_some_and(|bytes| match Record::parse(bytes) {
+        Ok(record) => !matches!(record, Record::Comment(_)),
+        Err(error) => error.problem != Problem::Unrecognized,
+    })
+}
 
 /// Serf's own records; extensions are counted with the comments that they are to Serf.
 const fn is_of_the_state(record: &Record<'_>) -> bool {

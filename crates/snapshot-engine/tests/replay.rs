@@ -174,6 +174,11 @@ fn what_is_no_snapshot() {
         b"clock: x\n",
         b"xalive: a 1.1.1.1:1\n",
         b"#@format: 1",
+        b"\xef\xbb\xbfalive: a 1.1.1.1:1\n",
+        b"\xef\xbb\xbfleave\r\n",
+        b"ali\0\0\0\0\0\0\0\0",
+        b"leave\0\0\0\0\0\0\0\0\n",
+        b"\0\0\0\0\0\0\0\0.1:1\n",
     ] {
         check(file, true);
     }
@@ -185,6 +190,14 @@ fn what_is_no_snapshot() {
         b"\x1f\x8b\x08\0\0\0\0\0\0\xff",
         b"#!/bin/sh\nrm x\n",
         b"{}",
+        b"yes\nno\nc",
+        b"hello\nalive: torn",
+        b"leave me alone",
+        b"leaves\n",
+        b"\xef\xbb\xbfkey = value\r\n",
+        b"\xef\xbb\xbf# a config\nkey = value\n",
+        b"meta.json\0\0\0\0\0\0\0\0\0{}",
+        b"A line such as `alive: NAME ADDR` is a node.\n",
     ] {
         check(file, false);
     }
