@@ -402,3 +402,6 @@ fn closed() -> NotDurable {
 fn disabled() -> NotDurable {
     NotDurable::new(io::ErrorKind::Unsupported, "the snapshot is kept in memory only")
 }
+
+#[cfg(test)]
+mod tests;
