@@ -19,13 +19,6 @@ impl Replay {
         mut parsed: Result<Record<'a>, ParseError>,
         trust: Trust,
     ) -> Option<FindingKind> {
-        // Nearly every line is a node with nothing odd about it.
-        if let Ok(record @ Record::Alive { name, addr }) = &parsed
-            && is_usual(*name, *addr)
-        {
-            self.state.apply(record);
-            return None;
-        }
         let mut bytes = whole.bytes;
         let mut oddity = None;
         let unsealed = !matches!(trust, Trust::Sealed(_));
@@ -60,6 +53,19 @@ impl Replay {
                 Some(FindingKind::NulRun)
             }
             Err(error) => Some(kind_of(&error)),
+        }
+    }
+
+    /// Whether a record can be applied as it stands, in whatever bytes: a node with an address to dial and neither a
+    /// keyword nor a lost block in its name, a departure, a clock within bounds.
+    pub(crate) fn is_usual(&self, record: &Record<'_>, trust: Trust) -> bool {
+        match record {
+            Record::Alive { name, addr } => is_usual(*name, *addr),
+            Record::NotAlive { name } => !name.as_bytes().ends_with(b"\r"),
+            Record::Clock(time) | Record::EventClock(time) | Record::QueryClock(time) => {
+                *time <= self.policy.max_clock && !matches!(trust, Trust::Damaged(_))
+            }
+            _ => false,
         }
     }
 
