@@ -44,10 +44,32 @@ pub(crate) fn policy(rejoin_after_leave: bool) -> Policy {
     policy
 }
 
-pub(crate) fn state(file: &[u8], mode: Mode, policy: &Policy) -> (State, Report) {
-    let mut replay = Replay::new(mode, policy, 7);
-    let decoder = blocks(file, |block| replay.block(block));
-    replay.finish(decoder.torn())
+/// What both readers recover, without `rejoin_after_leave` and with it.
+pub(crate) struct Readings {
+    pub(crate) serf: [(State, Report); 2],
+    pub(crate) hardened: [(State, Report); 2],
+}
+
+impl Readings {
+    pub(crate) fn of(file: &[u8]) -> Self {
+        let of = |mode| [false, true].map(|rejoin| Replay::new(mode, &policy(rejoin), 7));
+        let ([a, b], [c, d]) = (of(Mode::Serf), of(Mode::Hardened));
+        let [a, b, c, d] = states(file, [a, b, c, d]);
+        Self { serf: [a, b], hardened: [c, d] }
+    }
+}
+
+/// Several replays of one file, which is decoded once: that takes longer than most replays.
+pub(crate) fn states<const N: usize>(
+    file: &[u8],
+    mut replays: [Replay; N],
+) -> [(State, Report); N] {
+    let decoder = blocks(file, |block| {
+        for replay in &mut replays {
+            replay.block(block.clone());
+        }
+    });
+    replays.map(|replay| replay.finish(decoder.torn()))
 }
 
 pub(crate) fn document(file: &[u8]) -> (Document, Report) {

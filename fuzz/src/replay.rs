@@ -1,12 +1,12 @@
 //! Whole files, read by both readers and by the oracle, and what we make of them.
 
-use snapshot_engine::{Clocks, Document, Mode, Report, State, Verdict};
+use snapshot_engine::{Clocks, Document, Mode, Replay, Report, State, Verdict};
 use snapshot_format::{Line, Lines, Record};
 use snapshot_model::{Model, Rules};
 
 use crate::expand;
 use crate::input::{Batches, SEALED_AT};
-use crate::read::{self, assert_same, model_of, policy, state, without_failed};
+use crate::read::{self, Readings, assert_same, model_of, policy, states, without_failed};
 
 /// The input is a file, with runs and seal marks.
 ///
@@ -20,26 +20,26 @@ use crate::read::{self, assert_same, model_of, policy, state, without_failed};
 /// Where one of these does not hold.
 pub fn replay(data: &[u8]) {
     let file = expand(data);
-    let mut clean = true;
-    for rejoin in [false, true] {
-        let (serf, report) = state(&file, Mode::Serf, &policy(rejoin));
-        check_report(&file, &report);
-        assert_same(&model_of(&serf), &snapshot_model::replay(&file, &Rules::serf(rejoin)));
+    let Readings { serf, hardened } = Readings::of(&file);
+    for (rejoin, (serf, report)) in [false, true].into_iter().zip(&serf) {
+        check_report(&file, report);
+        assert_same(&model_of(serf), &snapshot_model::replay(&file, &Rules::serf(rejoin)));
         assert_eq!(report.findings_total, snapshot_model::warnings(&file) as u64);
-        check_plain_records(&serf);
-
-        let (hardened, report) = state(&file, Mode::Hardened, &policy(rejoin));
-        check_report(&file, &report);
-        let model = snapshot_model::replay(&file, &Rules::hardened(rejoin));
-        assert_same(&model_of(&hardened), &model);
-        check_sealed_records(&hardened);
-        if report.findings_total == 0 {
-            assert_same(&without_failed(model), &model_of(&serf));
-        }
-        clean &= report.findings_total == 0;
-        check_small_limits(&file, rejoin);
+        check_plain_records(serf);
     }
-    check_document(&file, clean);
+    for (rejoin, (hardened, report)) in [false, true].into_iter().zip(&hardened) {
+        check_report(&file, report);
+        assert_same(&model_of(hardened), &snapshot_model::replay(&file, &Rules::hardened(rejoin)));
+        check_sealed_records(hardened);
+    }
+    let clean = hardened.iter().all(|(_, report)| report.findings_total == 0);
+    for ((hardened, report), (serf, _)) in hardened.iter().zip(&serf) {
+        if report.findings_total == 0 {
+            assert_same(&without_failed(model_of(hardened)), &model_of(serf));
+        }
+    }
+    check_small_limits(&file);
+    check_document(&file, clean.then_some(&serf));
 }
 
 fn check_report(file: &[u8], report: &Report) {
@@ -59,20 +59,24 @@ fn check_report(file: &[u8], report: &Report) {
 }
 
 /// What the limits do is seen only where they are small.
-fn check_small_limits(file: &[u8], rejoin: bool) {
-    let mut policy = policy(rejoin);
-    policy.max_failed = 2;
-    policy.max_clock.0 = 1000;
-    let rules = Rules { max_failed: 2, max_clock: 1000, ..Rules::hardened(rejoin) };
-    let (limited, _) = state(file, Mode::Hardened, &policy);
-    assert_same(&model_of(&limited), &snapshot_model::replay(file, &rules));
+fn check_small_limits(file: &[u8]) {
+    let settings = [false, true].map(|rejoin| {
+        let mut policy = policy(rejoin);
+        policy.max_failed = 2;
+        policy.max_clock.0 = 1000;
+        (policy, Rules { max_failed: 2, max_clock: 1000, ..Rules::hardened(rejoin) })
+    });
+    let replays = settings.each_ref().map(|(policy, _)| Replay::new(Mode::Hardened, policy, 7));
+    for ((limited, _), (_, rules)) in states(file, replays).iter().zip(&settings) {
+        assert_same(&model_of(limited), &snapshot_model::replay(file, rules));
+    }
 }
 
 /// Serf's reading takes names and addresses that no batch and no other reader takes.
 fn check_plain_records(serf: &State) {
     let mut lines = Vec::new();
     serf.records().for_each(|record| record.encode(&mut lines));
-    let (again, report) = state(&lines, Mode::Serf, &policy(false));
+    let [(again, report)] = states(&lines, [Replay::new(Mode::Serf, &policy(false), 8)]);
     assert!(again == *serf && report.findings_total == 0, "{}", lines.escape_ascii());
 }
 
@@ -80,38 +84,47 @@ fn check_sealed_records(hardened: &State) {
     let mut batches = Batches::default();
     hardened.records().for_each(|record| batches.add(&record));
     let file = batches.into_file();
-    let (again, report) = state(&file, Mode::Hardened, &policy(false));
+    let replays = [Mode::Serf, Mode::Hardened].map(|mode| Replay::new(mode, &policy(false), 8));
+    let [(serf, _), (again, report)] = states(&file, replays);
     assert!(again == *hardened, "{}", file.escape_ascii());
     assert!(report.is_wholly_sealed() && report.verdict() == Verdict::Clean, "{report:?}");
-    let (serf, _) = state(&file, Mode::Serf, &policy(false));
     assert_same(&model_of(&serf), &without_failed(model_of(hardened)));
 }
 
-fn check_document(file: &[u8], clean: bool) {
+/// Where the file has no findings, it comes with what Serf makes of it.
+fn check_document(file: &[u8], clean: Option<&[(State, Report); 2]>) {
     let (document, _) = read::document(file);
     let rewritten = bytes_of(&document);
+    check_comments(file, &rewritten, document.dropped_comments());
+    check_order(&rewritten);
+    let Readings { serf, hardened } = Readings::of(&rewritten);
     let mut agree = true;
-    let lost = comments(file).len() - comments(&rewritten).len();
-    assert_eq!(lost as u64, document.dropped_comments());
-    assert!(lost > 0 || comments(&rewritten) == comments(file));
-    for rejoin in [false, true] {
-        let (again, report) = state(&rewritten, Mode::Hardened, &policy(rejoin));
+    for (rejoin, ((again, report), (serf, _))) in
+        [false, true].into_iter().zip(hardened.iter().zip(&serf))
+    {
         assert!(report.is_wholly_sealed() && report.verdict() == Verdict::Clean, "{report:?}");
         let expected = rewritten_reading(document.state(true), document.state(false), rejoin);
-        let recovered = model_of(&again);
+        let recovered = model_of(again);
         assert_same(&recovered, &expected);
         assert_eq!(again.coordinate(), document.state(rejoin).coordinate());
-        let serf = |file: &[u8]| model_of(&state(file, Mode::Serf, &policy(rejoin)).0);
-        assert_same(&serf(&rewritten), &without_failed(recovered));
-        agree &= again == *document.state(rejoin);
-        assert!(!clean || serf(&rewritten) == serf(file), "{}", rewritten.escape_ascii());
+        let serf = model_of(serf);
+        assert_same(&serf, &without_failed(recovered));
+        if let Some(before) = clean {
+            assert_same(&serf, &model_of(&before[usize::from(rejoin)].0));
+        }
+        agree &= again == document.state(rejoin);
     }
-    assert!(agree || !clean, "{}", rewritten.escape_ascii());
-    check_order(&rewritten);
+    assert!(agree || clean.is_none(), "{}", rewritten.escape_ascii());
     // What a contradiction has left behind is gone the second time.
     let again = bytes_of(&read::document(&rewritten).0);
     assert!(again == rewritten || !agree, "{}", rewritten.escape_ascii());
-    assert!(again == bytes_of(&read::document(&again).0), "{}", again.escape_ascii());
+    assert!(agree || again == bytes_of(&read::document(&again).0), "{}", again.escape_ascii());
+}
+
+fn check_comments(file: &[u8], rewritten: &[u8], dropped: u64) {
+    let (before, after) = (comments(file), comments(rewritten));
+    assert_eq!((before.len() - after.len()) as u64, dropped);
+    assert!(before == after || dropped > 0, "{}", rewritten.escape_ascii());
 }
 
 /// The nodes of each part are sorted by name.
