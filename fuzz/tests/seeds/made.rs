@@ -52,6 +52,11 @@ fn lines() -> Vec<(&'static str, Vec<u8>)> {
     let joined = |lines: &[&str]| lines.concat().into_bytes();
     vec![
         ("marked-comment", joined(&["\u{feff}# a person's\n", "alive: a h:1\n", "# more\r\n"])),
+        // The inner node is known, at another address.
+        (
+            "glued",
+            joined(&["alive: a h:1\n", "alive: b 10.alive: a h:2\n", "clock: 1alive: a h:3\n"]),
+        ),
         ("marked-clock", joined(&["\u{feff}clock: 5\n", "\u{feff}clock: 6\n"])),
         (
             "cr-known",
