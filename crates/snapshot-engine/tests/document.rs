@@ -5,30 +5,12 @@
 mod common;
 
 use common::driver::{lines, without_seals};
-use common::{decode_with, model_of, policy, sealed};
+use common::{decode_with, document as read, model_of, policy, sealed};
 use proptest::prelude::*;
-use snapshot_engine::{Document, DocumentReader, Mode, Policy, Report, UnixMillis, Verdict};
-use snapshot_format::Decoder;
+use snapshot_engine::{Document, Mode, Policy, UnixMillis, Verdict};
 use snapshot_model::Model;
 
 const NOW: UnixMillis = UnixMillis(1_763_867_000_000);
-
-fn read(mut file: &[u8], mode: Mode, policy: &Policy) -> (Document, Report) {
-    let (mut decoder, mut reader) = (Decoder::new(), DocumentReader::new(mode, policy, 7));
-    loop {
-        let space = decoder.space();
-        let n = file.len().min(space.len());
-        space[..n].copy_from_slice(&file[..n]);
-        file = &file[n..];
-        decoder.filled(n);
-        while let Some(block) = decoder.next_block() {
-            reader.block(block);
-        }
-        if n == 0 {
-            return reader.finish(decoder.torn());
-        }
-    }
-}
 
 fn write(document: &Document) -> Vec<u8> {
     let mut file = Vec::new();

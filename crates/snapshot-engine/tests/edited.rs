@@ -4,21 +4,11 @@
 
 mod common;
 
-use common::{decode, model_of, policy};
-use snapshot_engine::{DocumentReader, Mode, UnixMillis};
-use snapshot_format::Decoder;
+use common::{decode, document, model_of, policy};
+use snapshot_engine::{Mode, UnixMillis};
 
 fn rewrite(file: &[u8]) -> Vec<u8> {
-    let mut decoder = Decoder::new();
-    let mut reader = DocumentReader::new(Mode::Hardened, &policy(|_| ()), 7);
-    decoder.space()[..file.len()].copy_from_slice(file);
-    for filled in [file.len(), 0] {
-        decoder.filled(filled);
-        while let Some(block) = decoder.next_block() {
-            reader.block(block);
-        }
-    }
-    let (document, _) = reader.finish(decoder.torn());
+    let (document, _) = document(file, Mode::Hardened, &policy(|_| ()));
     document.batches(UnixMillis(1_763_867_000_000)).flatten().collect()
 }
 

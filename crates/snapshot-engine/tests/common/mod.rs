@@ -5,8 +5,8 @@ pub mod disk;
 pub mod driver;
 pub mod ledger;
 
-use snapshot_engine::{Mode, Policy, Replay, Report, State, UnixMillis};
-use snapshot_format::{Decoder, Record, Sealer};
+use snapshot_engine::{Document, DocumentReader, Mode, Policy, Replay, Report, State, UnixMillis};
+use snapshot_format::{Block, Decoder, Record, Sealer};
 use snapshot_model::{Model, Rules};
 
 /// The default policy with some changes.
@@ -20,9 +20,22 @@ pub fn decode(file: &[u8], mode: Mode, rejoin_after_leave: bool) -> (State, Repo
     decode_with(file, mode, &policy(|policy| policy.rejoin_after_leave = rejoin_after_leave))
 }
 
-pub fn decode_with(mut file: &[u8], mode: Mode, policy: &Policy) -> (State, Report) {
-    let mut decoder = Decoder::new();
+pub fn decode_with(file: &[u8], mode: Mode, policy: &Policy) -> (State, Report) {
     let mut replay = Replay::new(mode, policy, 7);
+    let decoder = blocks(file, |block| replay.block(block));
+    replay.finish(decoder.torn())
+}
+
+/// A file as a tool reads it, under both settings.
+pub fn document(file: &[u8], mode: Mode, policy: &Policy) -> (Document, Report) {
+    let mut reader = DocumentReader::new(mode, policy, 7);
+    let decoder = blocks(file, |block| reader.block(block));
+    reader.finish(decoder.torn())
+}
+
+/// Hands every block to `each`; the decoder that comes back knows the torn end.
+fn blocks(mut file: &[u8], mut each: impl FnMut(Block<'_>)) -> Decoder {
+    let mut decoder = Decoder::new();
     loop {
         let space = decoder.space();
         let n = file.len().min(space.len());
@@ -30,10 +43,10 @@ pub fn decode_with(mut file: &[u8], mode: Mode, policy: &Policy) -> (State, Repo
         file = &file[n..];
         decoder.filled(n);
         while let Some(block) = decoder.next_block() {
-            replay.block(block);
+            each(block);
         }
         if n == 0 {
-            return replay.finish(decoder.torn());
+            return decoder;
         }
     }
 }
