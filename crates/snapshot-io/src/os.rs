@@ -66,7 +66,7 @@ impl Storage for OsStorage {
                 }
                 result => result,
             })?;
-        Ok(file.map(|file| Box::new(OsFile(file)) as Box<dyn StorageFile>))
+        Ok(file.map(|file| Box::new(OsFile { file, is_lock: true }) as Box<dyn StorageFile>))
     }
 
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn StorageFile>> {
@@ -75,12 +75,12 @@ impl Storage for OsStorage {
             Access::Read => options.read(true),
             Access::Append => options.append(true),
         };
-        Ok(Box::new(OsFile(open_regular(path, &mut options)?)))
+        Ok(Box::new(OsFile::new(open_regular(path, &mut options)?)))
     }
 
     fn create(&self, path: &Path, like: &Path, mode: u32) -> io::Result<Box<dyn StorageFile>> {
         let file = create_like(path, OpenOptions::new().append(true), like, mode)?;
-        Ok(Box::new(OsFile(file)))
+        Ok(Box::new(OsFile::new(file)))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -108,32 +108,51 @@ impl Storage for OsStorage {
 }
 
 #[derive(Debug)]
-struct OsFile(File);
+struct OsFile {
+    file: File,
+    is_lock: bool,
+}
+
+impl OsFile {
+    const fn new(file: File) -> Self {
+        Self { file, is_lock: false }
+    }
+}
+
+impl Drop for OsFile {
+    fn drop(&mut self) {
+        if self.is_lock {
+            // Closing alone would leave the lock with a child that the host has just forked, until that one executes
+            // its program; whoever opens the path meanwhile would be refused.
+            let _ = self.file.unlock();
+        }
+    }
+}
 
 impl StorageFile for OsFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        uninterrupted(|| self.0.read(buffer))
+        uninterrupted(|| self.file.read(buffer))
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        uninterrupted(|| self.0.write(bytes))
+        uninterrupted(|| self.file.write(bytes))
     }
 
     fn sync(&mut self) -> io::Result<()> {
         // Not sync_data: the mode and the owner of a new file have to be there as well, and an
         // append changes the length, so the cheaper call would save nothing.
-        self.0.sync_all()
+        self.file.sync_all()
     }
 
     fn size(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn compare(&self, at: &Path, len: u64) -> io::Result<Place> {
         let Some(there) = metadata_where_present(at)? else {
             return Ok(Place::Missing);
         };
-        if !is_same_inode(&self.0.metadata()?, &there) {
+        if !is_same_inode(&self.file.metadata()?, &there) {
             return Ok(Place::Replaced);
         }
         Ok(match there.len().cmp(&len) {

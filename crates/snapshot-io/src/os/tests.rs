@@ -177,6 +177,21 @@ fn a_lock_file_need_not_be_writable() {
 }
 
 #[test]
+fn a_lock_does_not_stay_with_a_child() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log.lock");
+    plant(&path, 0o600);
+    let file = lock_current(&path, || File::open(&path)).unwrap().unwrap();
+    // What a child has from the fork on, until it executes its program.
+    let inherited = file.try_clone().unwrap();
+    let lock = OsFile { file, is_lock: true };
+    assert!(OsStorage.lock(&path, &path, 0o600).unwrap().is_none());
+    drop(lock);
+    assert!(OsStorage.lock(&path, &path, 0o600).unwrap().is_some());
+    drop(inherited);
+}
+
+#[test]
 fn relative_paths_count_from_the_working_directory() {
     let here = std::env::current_dir().unwrap().canonicalize().unwrap();
     for path in ["Cargo.toml", "./Cargo.toml", "src/../Cargo.toml"] {
@@ -214,7 +229,7 @@ fn a_file_system_without_directory_syncs_is_no_failure() {
 fn a_disk_that_is_full_says_so() {
     match OpenOptions::new().append(true).open("/dev/full") {
         Ok(full) => {
-            let error = OsFile(full).write(b"x").unwrap_err();
+            let error = OsFile::new(full).write(b"x").unwrap_err();
             assert_eq!(error.raw_os_error(), Some(libc::ENOSPC));
         }
         Err(error) => println!("skipped: no /dev/full: {error}"),
