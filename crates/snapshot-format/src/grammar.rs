@@ -34,32 +34,63 @@ impl<'a> nom::error::ParseError<&'a [u8]> for Fault<'a> {
 }
 
 /// Reads one line; the first keyword that matches decides, as in Serf.
+///
+/// The first letter leaves one keyword or two. The records are put together here and not in the parsers, since a
+/// record is large and each combinator would move it.
 pub(crate) fn line(line: &[u8]) -> Result<Record<'_>, ParseError> {
-    match record(line) {
-        Ok((_, record)) => Ok(record),
-        Err(Err::Error(fault) | Err::Failure(fault)) => Err(ParseError {
-            problem: fault.problem,
-            span: line.len() - fault.from.len()..line.len(),
-        }),
-        // The parsers are all complete ones; a line has no more input to wait for.
-        Err(Err::Incomplete(_)) => {
-            Err(ParseError { problem: Problem::Unrecognized, span: 0..line.len() })
+    let read = Reader { line };
+    match line.first() {
+        Some(b'a') => {
+            let alive = preceded(keyword(b"alive: "), cut(alive));
+            read.all(alive).map(|(name, addr)| Record::Alive { name, addr })
+        }
+        Some(b'n') => {
+            let name = preceded(keyword(b"not-alive: "), rest);
+            read.all(name).map(|name| Record::NotAlive { name: Name::trusted(name) })
+        }
+        Some(b'c') if line.starts_with(b"clock: ") => {
+            read.all(preceded(keyword(b"clock: "), time)).map(Record::Clock)
+        }
+        Some(b'c') => read.all(preceded(keyword(b"coordinate: "), cut(coordinate))),
+        Some(b'e') => {
+            read.all(preceded(keyword(b"event-clock: "), cut(time))).map(Record::EventClock)
+        }
+        Some(b'q') => {
+            read.all(preceded(keyword(b"query-clock: "), cut(time))).map(Record::QueryClock)
+        }
+        _ => read.all(rare),
+    }
+}
+
+struct Reader<'a> {
+    line: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn all<T>(
+        &self,
+        mut parser: impl Parser<&'a [u8], Output = T, Error = Fault<'a>>,
+    ) -> Result<T, ParseError> {
+        let line = self.line;
+        match parser.parse(line) {
+            Ok((_, value)) => Ok(value),
+            Err(Err::Error(fault) | Err::Failure(fault)) => Err(ParseError {
+                problem: fault.problem,
+                span: line.len() - fault.from.len()..line.len(),
+            }),
+            // The parsers are all complete ones; a line has no more input to wait for.
+            Err(Err::Incomplete(_)) => {
+                Err(ParseError { problem: Problem::Unrecognized, span: 0..line.len() })
+            }
         }
     }
 }
 
-fn record(line: &[u8]) -> Parsed<'_, Record<'_>> {
+/// What few lines are.
+#[cold]
+fn rare(line: &[u8]) -> Parsed<'_, Record<'_>> {
     // A keyword that has matched is never tried as another one.
     alt((
-        preceded(tag("alive: "), cut(alive)),
-        preceded(
-            tag("not-alive: "),
-            rest.map(|name| Record::NotAlive { name: Name::trusted(name) }),
-        ),
-        preceded(tag("clock: "), cut(time).map(Record::Clock)),
-        preceded(tag("event-clock: "), cut(time).map(Record::EventClock)),
-        preceded(tag("query-clock: "), cut(time).map(Record::QueryClock)),
-        preceded(tag("coordinate: "), cut(coordinate)),
         all_consuming(tag("leave")).map(|_| Record::Leave),
         preceded(tag("#@"), extension),
         preceded(tag("#"), rest.map(|text| Record::Comment(Verbatim::trusted(text)))),
@@ -67,12 +98,20 @@ fn record(line: &[u8]) -> Parsed<'_, Record<'_>> {
     .parse(line)
 }
 
+/// What `tag` does, in one comparison where that goes byte by byte.
+fn keyword<const N: usize>(word: &'static [u8; N]) -> impl Fn(&[u8]) -> Parsed<'_, ()> {
+    move |line| match line.split_first_chunk() {
+        Some((first, behind)) if first == word => Ok((behind, ())),
+        _ => Err(Err::Error(Fault { problem: Problem::Unrecognized, from: line })),
+    }
+}
+
 /// `NAME ADDR`, split at the last space.
-fn alive(body: &[u8]) -> Parsed<'_, Record<'_>> {
+fn alive(body: &[u8]) -> Parsed<'_, (Name<'_>, Addr<'_>)> {
     let (name, addr) = split_last(body).ok_or_else(|| {
         Err::Error(Fault { problem: Problem::MissingAddress, from: &body[body.len()..] })
     })?;
-    Ok((b"", Record::Alive { name: Name::trusted(name), addr: Addr::trusted(addr) }))
+    Ok((b"", (Name::trusted(name), Addr::trusted(addr))))
 }
 
 fn time(digits: &[u8]) -> Parsed<'_, LamportTime> {
@@ -97,6 +136,7 @@ fn number(input: &[u8]) -> Parsed<'_, u64> {
         .ok_or(Err::Error(Fault { problem: Problem::NumberTooLarge, from: input }))
 }
 
+#[cold]
 fn coordinate(json: &[u8]) -> Parsed<'_, Record<'_>> {
     Coordinate::from_json(json)
         .map(|coordinate| (&b""[..], Record::Coordinate(coordinate)))
