@@ -65,7 +65,8 @@ impl Failed {
         self.remove_bytes(name.as_bytes())
     }
 
-    fn remove_bytes(&mut self, name: &[u8]) -> bool {
+    /// Whether it was there.
+    pub(crate) fn remove_bytes(&mut self, name: &[u8]) -> bool {
         let Some((name, last)) = self.nodes.remove_entry(name) else { return false };
         self.text -= name.len() + last.addr.len();
         self.by_age.remove(&(last.at, name));

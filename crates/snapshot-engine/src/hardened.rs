@@ -7,7 +7,7 @@ use snapshot_format::{
 };
 
 use crate::replay::kind_of;
-use crate::{FindingKind, Replay};
+use crate::{FindingKind, Mode, Replay};
 
 pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -57,13 +57,15 @@ impl Replay {
     }
 
     /// Whether a record can be applied as it stands, in whatever bytes: a node with an address to dial and neither a
-    /// keyword nor a lost block in its name, a departure, a clock within bounds.
+    /// keyword nor a lost block in its name, a departure, a clock within bounds. To Serf all of them are alike.
     pub(crate) fn is_usual(&self, record: &Record<'_>, trust: Trust) -> bool {
+        let is_serf = self.mode == Mode::Serf;
         match record {
+            Record::Alive { .. } | Record::NotAlive { .. } if is_serf => true,
             Record::Alive { name, addr } => is_usual(*name, *addr),
             Record::NotAlive { name } => !name.as_bytes().ends_with(b"\r"),
             Record::Clock(time) | Record::EventClock(time) | Record::QueryClock(time) => {
-                *time <= self.policy.max_clock && !matches!(trust, Trust::Damaged(_))
+                is_serf || *time <= self.policy.max_clock && !matches!(trust, Trust::Damaged(_))
             }
             _ => false,
         }

@@ -26,6 +26,7 @@
 
 extern crate alloc;
 
+mod arena;
 mod candidates;
 mod document;
 mod effect;
@@ -36,6 +37,7 @@ mod files;
 mod finding;
 mod hardened;
 mod health;
+mod index;
 mod outcome;
 mod pending;
 mod policy;

@@ -9,6 +9,7 @@ use snapshot_format::{Block, Line, ParseError, Problem, Record, Trust, salvage};
 
 use crate::hardened::{BYTE_ORDER_MARK, is_lost, is_valid_node};
 use crate::report::MAX_FINDINGS;
+use crate::table::GROUP;
 use crate::{Finding, FindingKind, Policy, Report, State};
 
 /// Whose rules of reading.
@@ -24,16 +25,13 @@ pub enum Mode {
 /// Folds the lines of a file into a [`State`] and a [`Report`].
 #[derive(Clone, Debug)]
 pub struct Replay {
-    mode: Mode,
+    pub(crate) mode: Mode,
     pub(crate) policy: Policy,
     pub(crate) state: State,
     report: Report,
     /// Where the bytes behind the last seal line begin, whether it holds or not.
     run_start: u64,
 }
-
-/// How many lines are looked at together: enough to keep the memory busy, few enough to stay in the nearest cache.
-const GROUP: usize = crate::table::WARM;
 
 impl Replay {
     /// A replay at the start of a file.
@@ -49,56 +47,51 @@ impl Replay {
 
     /// Takes in the lines of a block, in order.
     pub fn block(&mut self, block: Block<'_>) {
-        // A group at a time: the nodes that its lines name are looked up together, so that the memory they stand in
-        // is fetched in parallel and not one cache miss after another. Then the lines are taken in order.
-        let mut lines = block.lines;
-        let mut group = Vec::with_capacity(GROUP);
-        loop {
-            group.extend(lines.by_ref().take(GROUP).map(|line| (line, line.record())));
-            if group.is_empty() {
-                return;
+        // Nearly every line is a record with nothing odd about it. Members are gathered, since many changes at once cost
+        // less than one after another; whatever looks at the state finds them made.
+        let mut members = Vec::with_capacity(GROUP);
+        for line in block.lines {
+            let parsed = line.record();
+            match &parsed {
+                Ok(record) if self.is_usual(record, block.trust) => {
+                    self.count_usual(&line, record);
+                    match self.state.member(record) {
+                        Some(change) => members.push(change),
+                        None => _ = self.state.apply(record),
+                    }
+                    if members.len() == GROUP {
+                        self.state.change(&mut members);
+                    }
+                }
+                _ => {
+                    self.state.change(&mut members);
+                    self.take(&line, parsed, block.trust);
+                }
             }
-            self.state.alive.warm(group.iter().filter_map(|(_, parsed)| match parsed {
-                Ok(Record::Alive { name, .. } | Record::NotAlive { name }) => Some(name.as_bytes()),
-                _ => None,
-            }));
-            for (line, parsed) in &group {
-                self.take(line, parsed, block.trust);
-            }
-            group.clear();
         }
+        self.state.change(&mut members);
     }
 
     /// Takes in the next line; what was odd about it, if anything.
     ///
     /// Findings beyond the first [`MAX_FINDINGS`] are counted and returned, not kept.
     pub fn line(&mut self, line: &Line<'_>, trust: Trust) -> Option<Finding> {
-        self.take(line, &line.record(), trust)
+        self.take(line, line.record(), trust)
     }
 
     fn take<'a>(
         &mut self,
         line: &Line<'a>,
-        parsed: &Result<Record<'a>, ParseError>,
+        parsed: Result<Record<'a>, ParseError>,
         trust: Trust,
     ) -> Option<Finding> {
         self.report.lines += 1;
         self.report.bytes = line.offset + line.len + 1;
-        // Nearly every line is a record with nothing odd about it.
-        if let (Mode::Hardened, Ok(record)) = (self.mode, parsed)
-            && self.is_usual(record, trust)
-        {
-            self.report.left &= !matches!(record, Record::Alive { .. });
-            self.report.recognized += 1;
-            self.report.records += 1;
-            self.state.apply(record);
-            return None;
-        }
-        self.count(line, parsed, trust);
+        self.count(line, &parsed, trust);
         let is_seal = matches!(parsed, Ok(Record::Seal(_)));
         let kind = match self.mode {
-            Mode::Serf => self.serf(parsed),
-            Mode::Hardened => self.hardened(line, parsed.clone(), trust),
+            Mode::Serf => self.serf(&parsed),
+            Mode::Hardened => self.hardened(line, parsed, trust),
         };
         let mut finding = kind.map(|kind| Finding::new(kind, line));
         if is_seal {
@@ -170,6 +163,16 @@ impl Replay {
             Trust::Unsealed => {}
         }
         self.run_start = end;
+    }
+
+    /// Keeps the books of a record of the state with nothing odd about it.
+    fn count_usual(&mut self, line: &Line<'_>, record: &Record<'_>) {
+        let report = &mut self.report;
+        report.lines += 1;
+        report.bytes = line.offset + line.len + 1;
+        report.recognized += 1;
+        report.records += 1;
+        report.left &= !matches!(record, Record::Alive { .. });
     }
 
     /// Keeps the books that both readers share.

@@ -1,12 +1,13 @@
 //! What a snapshot says, all lines taken together.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use snapshot_format::{Addr, Coordinate, LamportTime, Name, Record, UnixMillis};
 
 use crate::Policy;
 use crate::failed::{Failed, FailedNode};
-use crate::table::Table;
+use crate::table::{Change, Table};
 
 /// Who is alive, who failed, how far the clocks are, and where the owner stands.
 #[derive(Clone, Debug)]
@@ -48,15 +49,18 @@ impl State {
     ///
     /// `leave` empties alive, failed and clocks: a reader who rejoins after a leave does not apply it.
     /// `#@failed` of a node that is alive changes nothing, since a Serf agent does not know the line.
+    ///
+    /// # Panics
+    /// Where the alive nodes would take 64 GiB of memory, or a million of them had more than 4 KiB each.
     pub fn apply(&mut self, record: &Record<'_>) -> bool {
         match *record {
             Record::Alive { name, addr } => {
-                let failed = self.failed.len() > 0 && self.failed.remove(name);
-                self.alive.insert(name, addr) || failed
+                let failed = self.failed.remove(name);
+                self.alive.change_one(&self.alive.alive(name, addr)) || failed
             }
             Record::NotAlive { name } => {
-                let failed = self.failed.len() > 0 && self.failed.remove(name);
-                self.alive.remove(name) || failed
+                let failed = self.failed.remove(name);
+                self.alive.change_one(&self.alive.gone(name)) || failed
             }
             Record::Clock(time) => replace(&mut self.clocks.clock, time),
             Record::EventClock(time) => replace(&mut self.clocks.event_clock, time),
@@ -73,6 +77,26 @@ impl State {
             }
             _ => false,
         }
+    }
+
+    /// What a record changes of the members, if it is about one.
+    pub(crate) fn member<'a>(&self, record: &Record<'a>) -> Option<Change<'a>> {
+        match *record {
+            Record::Alive { name, addr } => Some(self.alive.alive(name, addr)),
+            Record::NotAlive { name } => Some(self.alive.gone(name)),
+            _ => None,
+        }
+    }
+
+    /// Takes all these changes and makes them in their order, as [`apply`](Self::apply) would.
+    pub(crate) fn change(&mut self, members: &mut Vec<Change<'_>>) {
+        if self.failed.len() > 0 {
+            for change in &*members {
+                self.failed.remove_bytes(change.name());
+            }
+        }
+        self.alive.change(members);
+        members.clear();
     }
 
     /// Records a failed node unless it is alive; whether that changed anything, and who had to make room.
