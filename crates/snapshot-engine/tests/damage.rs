@@ -6,23 +6,9 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{decode, sealed};
+use common::{corpus, decode, edge_case, sealed};
 use proptest::prelude::*;
 use snapshot_engine::{Mode, State, Verdict};
-
-fn corpus(name: &str) -> Vec<u8> {
-    std::fs::read(format!("{}/../../corpus/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
-}
-
-fn edge_case(id: &str) -> Vec<u8> {
-    let cases = String::from_utf8(corpus("edge-cases.jsonl")).unwrap();
-    let row = cases
-        .lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
-        .find(|row| row["id"] == id);
-    let hex = row.unwrap()["input_hex"].as_str().unwrap().to_owned();
-    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
-}
 
 fn nodes(state: &State) -> BTreeSet<String> {
     state.alive().map(|(name, addr)| format!("{name}@{addr}")).collect()

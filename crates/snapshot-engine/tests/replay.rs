@@ -4,15 +4,11 @@
 
 mod common;
 
-use common::{decode, model_of, policy, sealed};
+use common::{corpus, decode, model_of, policy, sealed};
 use proptest::prelude::*;
 use snapshot_engine::{FindingKind, Identity, Mode, Verdict};
 use snapshot_format::Coordinate;
 use snapshot_model::{Model, Rules};
-
-fn corpus(name: &str) -> Vec<u8> {
-    std::fs::read(format!("{}/../../corpus/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
-}
 
 fn unhex(value: &serde_json::Value) -> Vec<u8> {
     let hex = value.as_str().unwrap();

@@ -16,6 +16,20 @@ pub fn policy(change: impl FnOnce(&mut Policy)) -> Policy {
     policy
 }
 
+pub fn corpus(name: &str) -> Vec<u8> {
+    std::fs::read(format!("{}/../../corpus/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+pub fn edge_case(id: &str) -> Vec<u8> {
+    let cases = String::from_utf8(corpus("edge-cases.jsonl")).unwrap();
+    let row = cases
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .find(|row| row["id"] == id);
+    let hex = row.unwrap()["input_hex"].as_str().unwrap().to_owned();
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+}
+
 pub fn decode(file: &[u8], mode: Mode, rejoin_after_leave: bool) -> (State, Report) {
     decode_with(file, mode, &policy(|policy| policy.rejoin_after_leave = rejoin_after_leave))
 }
