@@ -1,5 +1,8 @@
-//! What several tests need: the tool, directories, and conditions that are waited for.
+//! What several tests need: the tool, directories, conditions that are waited for, and recorders that are killed.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses some of it")]
+
+pub mod recorder;
+pub mod story;
 
 use std::fs;
 use std::io::Write;
@@ -78,6 +81,21 @@ pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
         assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Waits like `wait_until`, but looks as often as it can: what it waits for may be over in a moment.
+#[track_caller]
+pub fn catch(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// Lets some time go by, where a moment is chosen by chance and nothing depends on which one it is.
+pub fn let_pass(time: Duration) {
+    std::thread::sleep(time);
 }
 
 pub fn corpus(name: &str) -> PathBuf {
