@@ -19,6 +19,9 @@ const MAX_LOCK_ATTEMPTS: usize = 16;
 /// Never follow a planted link, never wait for the other end of a FIFO, never take a terminal over.
 const CAREFUL: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
 
+/// No signals come so thick; a file system that gives this error for ever must not keep a thread in a circle.
+const MAX_INTERRUPTIONS: usize = 100;
+
 /// Only the owner: what a file has until it is given the mode of the one it replaces.
 const PRIVATE: u32 = 0o600;
 
@@ -251,14 +254,15 @@ fn kept(result: io::Result<()>) -> io::Result<bool> {
     }
 }
 
-/// A signal that comes before anything has happened is not a failure of the disk.
+/// A signal that comes before anything has happened is not a failure of the disk. One that always comes is.
 fn uninterrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
-    loop {
+    for _ in 0..MAX_INTERRUPTIONS {
         match call() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             result => return result,
         }
     }
+    call()
 }
 
 /// What has the name `path`, links not followed; `None` where nothing has.

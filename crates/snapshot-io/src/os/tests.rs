@@ -245,4 +245,6 @@ fn an_interrupted_call_is_repeated() {
     });
     assert_eq!(result.unwrap(), 7);
     uninterrupted(|| Err(io::ErrorKind::StorageFull.into())).unwrap_err();
+    let for_ever = uninterrupted(|| Err(io::ErrorKind::Interrupted.into()));
+    assert_eq!(for_ever.unwrap_err().kind(), io::ErrorKind::Interrupted, "but not for ever");
 }
