@@ -78,6 +78,18 @@ impl Shared {
         let wait = |latest: &mut Latest| latest.lines == lines && !latest.closed;
         *self.changed.wait_while(self.lock(), wait).unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Waits a moment, and on while it is ill, but not beyond the close.
+    fn rest_while(&self, is_ill: impl Fn() -> bool) {
+        loop {
+            let waited =
+                self.changed.wait_timeout_while(self.lock(), PATIENCE, |latest| !latest.closed);
+            let closed = waited.unwrap_or_else(PoisonError::into_inner).0.closed;
+            if closed || !is_ill() {
+                return;
+            }
+        }
+    }
 }
 
 fn acknowledge(log: &Snapshotter, shared: &Shared) -> io::Result<()> {
@@ -96,6 +108,9 @@ fn acknowledge(log: &Snapshotter, shared: &Shared) -> io::Result<()> {
 }
 
 /// Waits until it is, or until the log is closed. The log goes on trying after a failure, and says so by its health.
+///
+/// To ask is to have it try at once, so nobody asks again before it has got well by itself: a dead disk would be kept
+/// busy for nothing.
 fn is_durable(log: &Snapshotter, position: Position, shared: &Shared) -> bool {
     loop {
         // Asked first: after the close one look is enough.
@@ -105,7 +120,10 @@ fn is_durable(log: &Snapshotter, position: Position, shared: &Shared) -> bool {
             match promise.wait(PATIENCE) {
                 Ok(()) => return true,
                 Err(_) if closed => return false,
-                Err(error) if !error.is_timeout() => break,
+                Err(error) if !error.is_timeout() => {
+                    shared.rest_while(|| log.health().stale.is_some());
+                    break;
+                }
                 Err(_) if shared.lock().closed => break,
                 Err(_) => {}
             }
