@@ -10,5 +10,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod cuts;
 mod faults;
 mod ground;
+mod steps;
