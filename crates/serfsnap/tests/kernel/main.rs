@@ -13,4 +13,5 @@ mod common;
 mod cuts;
 mod faults;
 mod ground;
+mod space;
 mod steps;
