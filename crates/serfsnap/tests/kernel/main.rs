@@ -13,5 +13,7 @@ mod common;
 mod cuts;
 mod faults;
 mod ground;
+mod hands;
+mod rights;
 mod space;
 mod steps;
