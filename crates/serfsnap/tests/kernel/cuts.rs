@@ -151,15 +151,18 @@ fn cut_once(
     catch("acknowledgements", || recorder.acked() >= least);
     catch("a rewrite", || !in_rewrite || rewrite.exists() || recorder.acked() == story.len());
     let_pass(Duration::from_micros(chance.below(3000)));
+    // Of a sync that is under way when the file system is shut down, ext4 says at times that it went through.
+    // What a disk says while its power goes nobody can believe, so only what was acknowledged before counts.
+    let acked = recorder.acked();
     power.cut();
-    // It may acknowledge what was durable before, and must not take more for durable now.
+    // It goes on for a while without a disk.
     let_pass(Duration::from_micros(chance.below(20_000)));
     let ended = recorder.kill();
     assert_eq!(ended.status.code(), None, "{which}: it ended by itself: {}", ended.stderr);
     assert!(!ended.stderr.contains("panicked"), "{which}: {}", ended.stderr);
     disk.mount.again();
     // Handed to the system is not durable.
-    let acked = if level == "os" { 0 } else { ended.acked };
+    let acked = if level == "os" { 0 } else { acked };
     let judged = story.judge(acked..=ended.sent, &read_at(path));
     judged.unwrap_or_else(|why| panic!("{which}, the journal {journal:?}: {why}"));
     acked

@@ -43,7 +43,8 @@ pub(crate) struct Stage {
 #[derive(Default)]
 struct Progress {
     log: Option<Snapshotter>,
-    sent: usize,
+    /// Where the log stood behind each line that was sent.
+    positions: Vec<Position>,
     acked: usize,
 }
 
@@ -76,7 +77,7 @@ impl Stage {
         assert!(ended.is_some() || stage.cut.is_some(), "it failed by itself");
         let mut progress = stage.progress.lock().unwrap();
         let log = progress.log.take();
-        let (acked, sent) = (progress.acked, progress.sent);
+        let (acked, sent) = (progress.acked, progress.positions.len());
         // The last handle writes once more, which must not find the lock taken.
         drop(progress);
         drop(log);
@@ -94,7 +95,7 @@ impl Stage {
             }
             self.compact()?;
         }
-        while self.progress.lock().unwrap().sent < self.input.len() {
+        while self.progress.lock().unwrap().positions.len() < self.input.len() {
             self.record_and_wait()?;
         }
         self.close()?;
@@ -112,10 +113,10 @@ impl Stage {
         // Held while it is recorded, so that the lines come in order.
         let mut progress = self.progress.lock().unwrap();
         let log = progress.log.clone()?;
-        let line = self.input.get(progress.sent)?;
-        progress.sent += 1;
+        let line = self.input.get(progress.positions.len())?;
         let position = record_line(&log, line);
-        Some((log, position, progress.sent))
+        progress.positions.push(position);
+        Some((log, position, progress.positions.len()))
     }
 
     fn record_and_wait(&self) -> Option<()> {
@@ -142,7 +143,7 @@ impl Stage {
 
     fn log(&self) -> Option<(Snapshotter, usize)> {
         let progress = self.progress.lock().unwrap();
-        progress.log.clone().map(|log| (log, progress.sent))
+        progress.log.clone().map(|log| (log, progress.positions.len()))
     }
 
     fn acknowledge(&self, lines: usize) {
@@ -154,14 +155,24 @@ impl Stage {
     fn step(&self) {
         let step = self.steps.fetch_add(1, Ordering::SeqCst);
         if let Some((_, happen)) = self.cut.as_ref().filter(|(at, _)| *at == step) {
+            self.acknowledge_durable();
             happen();
         }
+    }
+
+    /// Whatever the log calls durable at this moment must be there, whether or not anybody has waited for it.
+    fn acknowledge_durable(&self) {
+        let mut progress = self.progress.lock().unwrap();
+        let Some(log) = &progress.log else { return };
+        let durable = log.progress().durable;
+        let lines = progress.positions.iter().take_while(|position| **position <= durable).count();
+        progress.acked = progress.acked.max(lines);
     }
 
     /// Comes before each call of a rewrite: an event is recorded there, as long as some are left for those who wait.
     fn rewrite_step(&self) {
         const LEFT: usize = 12;
-        if self.progress.lock().unwrap().sent + LEFT < self.input.len() {
+        if self.progress.lock().unwrap().positions.len() + LEFT < self.input.len() {
             drop(self.record());
         }
         self.step();
