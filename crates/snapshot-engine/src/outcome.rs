@@ -36,6 +36,7 @@ impl Engine {
             Effect::Sync(LogFile::Log) if done => {
                 self.stats.syncs += 1;
                 self.progress.durable = flight.end.unwrap_or_default().max(self.progress.durable);
+                self.forget_sync_at(self.progress.durable);
             }
             Effect::Sync(LogFile::Log) => self.go_stale(Cause::SyncFailed),
             Effect::Discard => self.rewrite.discard = false,
@@ -161,7 +162,7 @@ impl Engine {
         }
         self.stats.rewrites += 1;
         self.progress.durable = self.rewrite.cut.max(self.progress.durable);
-        self.log.sync_at = self.log.sync_at.filter(|_| self.progress.accepted > self.rewrite.cut);
+        self.forget_sync_at(self.rewrite.cut);
         self.health.stale = overflowed.then_some(Cause::Overflow);
         for warning in [Warning::RewriteFailed, Warning::NoSpace, Warning::MountTheDirectory] {
             self.warn(warning, false);
@@ -173,6 +174,11 @@ impl Engine {
         self.log.just_replaced = true;
         self.log.check_at = Some(now.instant);
         self.log.checked = false;
+    }
+
+    /// Nobody need wake for a sync where nothing came after what has just become durable.
+    fn forget_sync_at(&mut self, durable: Position) {
+        self.log.sync_at = self.log.sync_at.filter(|_| self.progress.accepted > durable);
     }
 
     /// Throws the new file away. A good log gets what would have gone to the new one; a stale one waits for the next.

@@ -40,6 +40,7 @@ pub struct Driver {
     ledger: Option<Ledger>,
     flight: Option<Effect>,
     before: Progress,
+    foreign_writes: u64,
     /// The files that were found good, so that they are not read again: their lengths, and how far the engine was.
     seen: Option<(Vec<Option<usize>>, Progress)>,
 }
@@ -62,7 +63,7 @@ impl Driver {
     }
 
     pub fn with(policy: &Policy, state: State, start: LogStart, log: Option<&[u8]>) -> Self {
-        let recovered = model_of(&state);
+        let (recovered, coordinate) = (model_of(&state), state.coordinate());
         let engine = Engine::new(policy.clone(), state, start);
         let before = engine.progress();
         let base = if log.is_none() { Position::default() } else { before.accepted };
@@ -73,9 +74,10 @@ impl Driver {
             calls: Vec::new(),
             writes: Vec::new(),
             foreign: false,
-            ledger: Some(Ledger::new(policy, recovered, base)),
+            ledger: Some(Ledger::new(policy, recovered, base).at(coordinate)),
             flight: None,
             before,
+            foreign_writes: 0,
             seen: None,
         }
     }
@@ -206,6 +208,16 @@ impl Driver {
         self.set(self.now.instant + by);
     }
 
+    /// Lets time pass until then, if it is not later already, and carries nothing out.
+    pub fn wait_until(&mut self, instant: Instant) {
+        self.set(instant.max(self.now.instant));
+    }
+
+    /// Whether a call is under way.
+    pub const fn is_busy(&self) -> bool {
+        self.flight.is_some()
+    }
+
     /// The bytes of all writes to a file since then.
     pub fn written(&self, to: LogFile, since: Mark) -> Vec<u8> {
         let writes = self.writes[since.writes..].iter().filter(|(file, _)| *file == to);
@@ -282,13 +294,16 @@ impl Driver {
     fn check(&mut self) {
         let (progress, before) = (self.engine.progress(), self.before);
         // What somebody else has taken from the path is neither written nor durable any more.
-        if self.engine.health().stale != Some(snapshot_engine::Cause::ForeignWriter) {
+        let foreign_writes = self.engine.stats().foreign_writes;
+        if std::mem::replace(&mut self.foreign_writes, foreign_writes) == foreign_writes {
             assert!(progress.accepted >= before.accepted && progress.written >= before.written);
             assert!(progress.durable >= before.durable, "{progress:?} after {before:?}");
         }
         assert!(progress.durable <= progress.written && progress.written <= progress.accepted);
         self.before = progress;
-        let (pending, most) = (self.engine.stats().pending_bytes, self.engine.policy().max_pending);
+        // The last piece gets its seal when it is about to be written.
+        let most = self.engine.policy().max_pending + snapshot_format::MAX_SEAL_LINE;
+        let pending = self.engine.stats().pending_bytes;
         assert!(pending <= most as u64, "{pending} bytes wait, {most} are the most");
     }
 

@@ -20,6 +20,11 @@ impl Ledger {
         Self { rules: rules_of(policy), coordinate: None, left: false, folds }
     }
 
+    /// The same with the coordinate that was recovered.
+    pub fn at(self, coordinate: Option<Coordinate>) -> Self {
+        Self { coordinate, ..self }
+    }
+
     /// The lines that this event must give.
     pub fn lines_of(&self, event: &Event<'_>, wall: UnixMillis) -> Vec<Vec<u8>> {
         let model = self.model();
