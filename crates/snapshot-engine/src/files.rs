@@ -99,6 +99,11 @@ impl Rewrite {
         matches!(self.phase, Phase::Idle)
     }
 
+    /// Whether the last one failed, so that another is to come.
+    pub(crate) const fn has_failed(&self) -> bool {
+        self.retry_at.is_some() || self.retry_size > 0
+    }
+
     /// Whether what is recorded now must reach the new file, or the log that it will be.
     pub(crate) const fn takes_records(&self) -> bool {
         !matches!(self.phase, Phase::Idle | Phase::Creating) && !self.overflowed

@@ -203,7 +203,7 @@ impl Engine {
         match outcome {
             Outcome::NoSpace if good => {
                 self.warn(Warning::NoSpace, true);
-                self.rewrite.retry_size = self.log.bytes + self.log.bytes / 2;
+                self.rewrite.retry_size = (self.log.bytes + self.log.bytes / 2).max(1);
                 self.rewrite.retry_size_until = Some(now.instant + NO_SPACE_WAIT);
             }
             Outcome::Busy => {

@@ -50,7 +50,7 @@ impl Engine {
             return AT_ONCE;
         }
         let check_at = self.log.check_at.filter(|_| self.checks());
-        let times = [self.flush_at, self.log.sync_at, check_at, self.size_rewrite_at()];
+        let times = [self.flush_at, self.log.sync_at, check_at, self.good_rewrite_at()];
         times.into_iter().flatten().min()
     }
 
@@ -221,13 +221,13 @@ impl Engine {
         if self.health.stale.is_some() {
             return due(self.rewrite.retry_at);
         }
-        self.size_rewrite_at().is_some_and(|at| at <= now)
+        self.good_rewrite_at().is_some_and(|at| at <= now)
     }
 
-    /// When a good log is rewritten for its size, if it has it.
-    fn size_rewrite_at(&self) -> Option<Instant> {
+    /// When a good log is rewritten for its size, if it has it, or because the last rewrite failed, whoever wanted it.
+    fn good_rewrite_at(&self) -> Option<Instant> {
         let rewrite = &self.rewrite;
-        if self.log.bytes <= self.max_log_bytes() {
+        if self.log.bytes <= self.max_log_bytes() && !rewrite.has_failed() {
             return None;
         }
         let after = rewrite.retry_at.unwrap_or_default();

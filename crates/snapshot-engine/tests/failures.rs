@@ -113,6 +113,7 @@ fn check_after_failure(mut driver: Driver, call: Call, stale: bool, done: bool) 
     let expect = if stale && call != SyncDir { Some(Cause::NotSealed) } else { cause_of(call) };
     assert_eq!(health.stale, expect, "{call:?}");
     let warned = [Warning::RewriteFailed, Warning::NoSpace];
+    let no_space = health.warnings().any(|warning| warning == Warning::NoSpace);
     let warned = health.warnings().filter(|warning| warned.contains(warning)).count();
     assert_eq!(warned, usize::from(of_the_rewrite), "{call:?}: {health}");
     assert_eq!(driver.engine.stats().failures, u64::from(call != Check), "{call:?}");
@@ -127,7 +128,8 @@ fn check_after_failure(mut driver: Driver, call: Call, stale: bool, done: bool) 
         let accepted = driver.engine.progress().accepted;
         driver.advance(500 * MS);
         assert_eq!(driver.engine.progress().written, accepted, "{call:?}");
-        assert_eq!(driver.count(Create, from), 0, "{call:?}");
+        // So short a log has soon grown by half.
+        assert!(no_space || driver.count(Create, from) == 0, "{call:?}");
         assert_eq!(driver.engine.health().stale, None);
     }
     driver.join("last", "2.2.2.2:2");
@@ -268,6 +270,28 @@ fn a_rewrite_that_fails_is_tried_again_after_one_second_and_up_to_thirty() {
     assert_eq!(driver.engine.stats().rewrites, 1);
     assert!(driver.engine.health().is_good());
     driver.assert_settled();
+}
+
+#[test]
+fn a_rewrite_that_was_asked_for_is_tried_again_too() {
+    for failing in [Create, WriteNext, SyncNext, Replace] {
+        let mut driver = open(&quiet(), false);
+        driver.fail_always(failing, Failed);
+        driver.engine.request_rewrite();
+        assert_eq!(times(&mut driver, Create, 40 * SECOND), [0, 1, 3, 7, 15, 31], "{failing:?}");
+        assert_eq!(driver.engine.health().warnings().collect::<Vec<_>>(), [Warning::RewriteFailed]);
+        driver.disk.heal();
+        driver.advance(30 * SECOND);
+        assert_eq!(driver.engine.stats().rewrites, 1, "{failing:?}");
+        assert!(driver.engine.health().is_good(), "{failing:?}: {}", driver.engine.health());
+        assert_eq!(times(&mut driver, Create, 3600 * SECOND), NEVER, "once is enough");
+        driver.assert_settled();
+    }
+    // Where there is no space it waits as long as one that is due for its size.
+    let mut driver = open(&quiet(), false);
+    driver.fail_always(WriteNext, NoSpace);
+    driver.engine.request_rewrite();
+    assert_eq!(times(&mut driver, Create, 1250 * SECOND), [0, 600, 1200]);
 }
 
 #[test]
