@@ -56,7 +56,11 @@ pub struct NotDurable {
 
 impl NotDurable {
     pub(crate) fn new(kind: io::ErrorKind, why: &'static str) -> Self {
-        Self { source: Arc::new(io::Error::new(kind, why)) }
+        Self::because(io::Error::new(kind, why))
+    }
+
+    pub(crate) fn because(error: io::Error) -> Self {
+        Self { source: Arc::new(error) }
     }
 
     /// Whether the wait ended before any attempt did: nothing has failed yet.

@@ -41,6 +41,7 @@ mod snapshotter;
 mod storage;
 mod sync;
 mod tee;
+mod tell;
 mod time;
 mod writer;
 

@@ -11,7 +11,7 @@ use snapshot_engine::{
 
 use crate::durable::{Durable, Failed, Until, Waiters, Wakers};
 use crate::open::Opened;
-use crate::options::{OnHealth, Options, Sources};
+use crate::options::{Options, Sources};
 use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::writer;
 use crate::{NotDurable, OpenError, Recovery, time};
@@ -52,7 +52,6 @@ pub(crate) struct Shared {
     /// The writer has let the files go.
     let_go: Condvar,
     sources: Sources,
-    pub(crate) on_health: Option<OnHealth>,
     origin: Instant,
 }
 
@@ -105,7 +104,7 @@ impl Snapshotter {
         let policy = Policy::default();
         let state = State::new(&policy, time::seed());
         let engine = Engine::new(policy, state, LogStart::Disabled);
-        let shared = Shared::new(engine, Sources::default(), None, false);
+        let shared = Shared::new(engine, Sources::default(), false);
         shared.lock().phase = Phase::Closed(Err(disabled()));
         Self(Arc::new(Handle(Arc::new(shared))))
     }
@@ -113,9 +112,8 @@ impl Snapshotter {
     /// Starts the writer thread of a snapshot that was opened.
     pub(crate) fn start(options: Options, opened: Opened) -> Result<(Self, Recovery), OpenError> {
         let Opened { engine, disk, recovery } = opened;
-        let shared =
-            Arc::new(Shared::new(engine, options.sources, options.on_health, !disk.is_locked()));
-        writer::spawn(Arc::clone(&shared), disk)
+        let shared = Arc::new(Shared::new(engine, options.sources, !disk.is_locked()));
+        writer::spawn(Arc::clone(&shared), disk, options.on_health)
             .map_err(crate::open::failed("start the writer thread of", &recovery.path))?;
         Ok((Self(Arc::new(Handle(shared))), recovery))
     }
@@ -272,7 +270,7 @@ impl Drop for Handle {
 }
 
 impl Shared {
-    fn new(engine: Engine, sources: Sources, on_health: Option<OnHealth>, unlocked: bool) -> Self {
+    fn new(engine: Engine, sources: Sources, unlocked: bool) -> Self {
         let sampler = Sampler::new(
             sources.clock.is_some(),
             sources.coordinate.is_some(),
@@ -289,7 +287,7 @@ impl Shared {
             sleep: Sleep::Awake,
         };
         let (wake, let_go) = (Condvar::new(), Condvar::new());
-        Self { inner: Mutex::new(inner), wake, let_go, sources, on_health, origin: Instant::now() }
+        Self { inner: Mutex::new(inner), wake, let_go, sources, origin: Instant::now() }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {

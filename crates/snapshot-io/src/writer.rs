@@ -3,29 +3,34 @@
 use std::io;
 use std::sync::Arc;
 
-use snapshot_engine::{Effect, Health, Outcome};
+use snapshot_engine::{Effect, Outcome};
 
 use crate::NotDurable;
 use crate::disk::Disk;
 use crate::durable::Failed;
+use crate::options::OnHealth;
 use crate::snapshotter::{Phase, Shared, Sleep};
+use crate::tell::Teller;
 
 /// The thread; when it goes, however it goes, nobody is left waiting.
 #[derive(Debug)]
 struct Writer {
     shared: Arc<Shared>,
-    /// What was told last.
-    health: Health,
+    teller: Teller,
     /// How it ended.
     result: Result<(), NotDurable>,
 }
 
 /// Starts the thread.
-pub(crate) fn spawn(shared: Arc<Shared>, disk: Disk) -> io::Result<()> {
-    let health = shared.lock().health();
+pub(crate) fn spawn(
+    shared: Arc<Shared>,
+    disk: Disk,
+    on_health: Option<OnHealth>,
+) -> io::Result<()> {
+    let teller = Teller::new(shared.lock().health(), on_health);
     // What the host's own code does in a callback may end the thread.
     let panicked = NotDurable::new(io::ErrorKind::BrokenPipe, "the writer thread has panicked");
-    let writer = Writer { shared, health, result: Err(panicked) };
+    let writer = Writer { shared, teller, result: Err(panicked) };
     let thread = std::thread::Builder::new().name("snapshot-writer".into());
     thread.spawn(move || writer.run(disk)).map(drop)
 }
@@ -90,7 +95,7 @@ impl Writer {
             outcome != Outcome::Done && !matches!(effect, Effect::Check | Effect::Discard);
         let error =
             error.unwrap_or_else(|| io::Error::other("the file at the path is not ours any more"));
-        let failure = attempt.then(|| NotDurable { source: Arc::new(error) });
+        let failure = attempt.then(|| NotDurable::because(error));
         let (health, wakers) = {
             let mut inner = self.shared.lock();
             inner.engine.handle_outcome(self.shared.now(), effect, outcome);
@@ -104,25 +109,7 @@ impl Writer {
             (health, inner.settle(failed))
         };
         wakers.wake();
-        if health != self.health {
-            self.tell(health, failure.as_ref());
-        }
+        self.teller.tell(health, failure.as_ref());
         failure.filter(|_| health.stale.is_some())
-    }
-
-    /// One word for each change of health.
-    fn tell(&mut self, health: Health, failure: Option<&NotDurable>) {
-        self.health = health;
-        #[cfg(feature = "tracing")]
-        match failure {
-            Some(failure) => tracing::warn!(%health, %failure, "snapshot"),
-            None if health.is_good() => tracing::info!(%health, "snapshot"),
-            None => tracing::warn!(%health, "snapshot"),
-        }
-        #[cfg(not(feature = "tracing"))]
-        let _ = failure;
-        if let Some(call) = &self.shared.on_health {
-            call(health);
-        }
     }
 }

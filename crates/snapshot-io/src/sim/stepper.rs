@@ -3,21 +3,30 @@
 use std::path::Path;
 use std::time::Duration;
 
-use snapshot_engine::{Effect, Engine, Event, Instant, Now, Outcome, Position, UnixMillis};
+use snapshot_engine::{
+    Effect, Engine, Event, Health, Instant, Now, Outcome, Position, UnixMillis, Warning,
+};
 
 use crate::disk::Disk;
 use crate::open::{self, Opened};
-use crate::{OpenError, Options, Recovery};
+use crate::tell::Teller;
+use crate::{NotDurable, OpenError, Options, Recovery};
+
+/// So many calls without a pause are a loop without an end.
+const MANY: usize = 100_000;
 
 /// Drives the engine and the storage of a snapshot by hand: one system call at a time, and time passes only when told.
 ///
-/// It opens, writes and fails as a [`Snapshotter`](crate::Snapshotter) does, since both share all but the thread.
-/// Dropping it is a crash of the process.
+/// It opens, writes, fails and tells its health as a [`Snapshotter`](crate::Snapshotter) does, since both share all but
+/// the thread. Dropping it is a crash of the process.
 #[derive(Debug)]
 pub struct Stepper {
     engine: Engine,
     disk: Disk,
     now: Now,
+    /// The call under way.
+    flight: Option<Effect>,
+    teller: Teller,
 }
 
 impl Stepper {
@@ -32,7 +41,8 @@ impl Stepper {
     ) -> Result<(Self, Recovery), OpenError> {
         let Opened { engine, disk, recovery } = open::open(options, path.as_ref())?;
         let now = Now { instant: Instant::default(), wall };
-        Ok((Self { engine, disk, now }, recovery))
+        let teller = Teller::new(health(&engine, &disk), options.on_health.clone());
+        Ok((Self { engine, disk, now, flight: None, teller }, recovery))
     }
 
     /// Records an event at the present time.
@@ -42,6 +52,17 @@ impl Stepper {
 
     /// Carries out the next system call, if one is due: its kind, and how it ended. No time passes.
     pub fn step(&mut self) -> Option<(&'static str, Outcome)> {
+        let name = self.begin()?;
+        Some((name, self.end()))
+    }
+
+    /// Begins the next system call, if one is due: its kind. Until [`end`](Self::end) it is under way, and what is
+    /// recorded meanwhile comes after it.
+    ///
+    /// # Panics
+    /// One is under way already.
+    pub fn begin(&mut self) -> Option<&'static str> {
+        assert!(self.flight.is_none(), "one call at a time");
         let effect = self.engine.poll_effect(self.now)?;
         let name = match effect {
             Effect::Check => "check",
@@ -52,31 +73,65 @@ impl Stepper {
             Effect::SyncDir => "sync-dir",
             Effect::Discard => "discard",
         };
-        let (outcome, _) = self.disk.carry_out(&effect);
+        self.flight = Some(effect);
+        Some(name)
+    }
+
+    /// Carries out the call that was begun: how it ended.
+    ///
+    /// # Panics
+    /// None was begun.
+    pub fn end(&mut self) -> Outcome {
+        let effect = self.flight.take().expect("a call was begun");
+        let (outcome, error) = self.disk.carry_out(&effect);
         self.engine.handle_outcome(self.now, effect, outcome);
-        Some((name, outcome))
+        let failure = error.map(NotDurable::because);
+        self.teller.tell(self.health(), failure.as_ref());
+        outcome
     }
 
     /// Carries out all that is due now.
+    ///
+    /// # Panics
+    /// It never ends.
     pub fn run(&mut self) {
-        while self.step().is_some() {}
+        let mut calls = 0;
+        while self.step().is_some() {
+            calls += 1;
+            assert!(calls < MANY, "a loop without an end");
+        }
     }
 
     /// Lets time pass; whatever falls due is carried out at its time.
+    ///
+    /// # Panics
+    /// It never ends, or it is time for something and nothing is there to be done: the thread would turn in a circle.
     pub fn advance(&mut self, by: Duration) {
         let end = self.now.instant + by;
         self.run();
         while let Some(due) = self.engine.poll_timeout().filter(|due| *due <= end) {
             self.set(due.max(self.now.instant));
+            assert!(self.step().is_some(), "woken at {due:?} for nothing");
             self.run();
         }
         self.set(end);
         self.run();
     }
 
+    /// Lets time pass, and carries nothing out.
+    pub fn wait(&mut self, by: Duration) {
+        self.set(self.now.instant + by);
+    }
+
     /// The engine, to look at or to ask.
     pub fn engine(&mut self) -> &mut Engine {
         &mut self.engine
+    }
+
+    /// How the log is, as [`Snapshotter::health`](crate::Snapshotter::health) tells.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        health(&self.engine, &self.disk)
     }
 
     /// The present time.
@@ -90,4 +145,9 @@ impl Stepper {
         let passed = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);
         self.now = Now { instant, wall: UnixMillis(self.now.wall.0.saturating_add(passed)) };
     }
+}
+
+fn health(engine: &Engine, disk: &Disk) -> Health {
+    let health = engine.health();
+    if disk.is_locked() { health } else { health.with(Warning::Unlocked) }
 }

@@ -14,7 +14,7 @@ fn both_sources_are_read_when_they_are_due() {
     };
     let policy = Policy::default();
     let engine = Engine::new(policy.clone(), State::new(&policy, 1), LogStart::Missing);
-    let mut shared = Shared::new(engine, sources, None, false);
+    let mut shared = Shared::new(engine, sources, false);
     for (seconds, clock, expected) in [(0, 0, None), (59, 7, None), (2, 7, Some(coordinate))] {
         shared.origin = shared.origin.checked_sub(Duration::from_secs(seconds)).unwrap();
         let inner = shared.sample(shared.lock());
