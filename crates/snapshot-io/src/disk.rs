@@ -63,6 +63,13 @@ impl Disk {
         }
     }
 
+    /// Removes the new log of a path where there was none, so that the next open creates it, and its name, anew.
+    pub(crate) fn take_back(&mut self) {
+        if self.log.take().is_some() {
+            let _ = self.storage.remove(&self.path);
+        }
+    }
+
     /// Whether the snapshot is locked against other snapshotters.
     pub(crate) const fn is_locked(&self) -> bool {
         self.lock.is_some()

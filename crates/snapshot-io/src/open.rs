@@ -144,7 +144,11 @@ fn read_or_adopt(
         .and_then(|mut file| file.sync())
         .map_err(failed("sync", &orphan))?;
     storage.rename(&orphan, path).map_err(failed("adopt", &orphan))?;
-    storage.sync_dir(parent(path)).map_err(failed("sync", parent(path)))?;
+    if let Err(error) = storage.sync_dir(parent(path)) {
+        // Else what is written to the path may be lost with its name, and what is left is no orphan of Serf's any more.
+        let _ = storage.rename(path, &orphan);
+        return Err(failed("sync", parent(path))(error));
+    }
     recovery.adopted_orphan = true;
     read().map_err(failed("read", path))
 }
@@ -191,7 +195,11 @@ fn create(mut opened: Opened) -> Result<Opened, OpenError> {
         }
     }
     match error {
-        Some(error) => Err(failed("create", &opened.recovery.path)(error)),
+        Some(error) => {
+            // Its name may never become durable: no later sync of the directory could be trusted.
+            opened.disk.take_back();
+            Err(failed("create", &opened.recovery.path)(error))
+        }
         None => Ok(opened),
     }
 }
