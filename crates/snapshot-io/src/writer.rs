@@ -10,6 +10,7 @@ use crate::disk::Disk;
 use crate::durable::Failed;
 use crate::options::OnHealth;
 use crate::snapshotter::{Phase, Shared, Sleep};
+use crate::sync::thread;
 use crate::tell::Teller;
 
 /// The thread; when it goes, however it goes, nobody is left waiting.
@@ -31,7 +32,7 @@ pub(crate) fn spawn(
     // What the host's own code does in a callback may end the thread.
     let panicked = NotDurable::new(io::ErrorKind::BrokenPipe, "the writer thread has panicked");
     let writer = Writer { shared, teller, result: Err(panicked) };
-    let thread = std::thread::Builder::new().name("snapshot-writer".into());
+    let thread = thread::Builder::new().name("snapshot-writer".into());
     thread.spawn(move || writer.run(disk)).map(drop)
 }
 
