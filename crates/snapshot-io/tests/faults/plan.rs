@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use snapshot_io::sim::{At, Call, Entry, Fault, SyncFailure};
 
+use crate::lines::Lines;
 use crate::run::{Run, Seen};
 use crate::workloads::Workload;
 
@@ -182,12 +183,15 @@ fn run(
     seen: &Rc<RefCell<Seen>>,
     tally: &mut Tally,
 ) -> (Vec<Entry>, u64, usize) {
+    let lines = Lines::default();
+    let _counting = tracing::subscriber::set_default(lines.clone());
     let mut run = Run::new(workload, plan, Rc::clone(seen));
     tally.refused += u64::from(run.open());
     (workload.script)(&mut run);
     let calls = run.journal();
     run.converge();
     run.second_life();
+    assert_eq!(lines.count(), run.told(), "one line for each change of health");
     tally.cuts += run.cuts;
     (calls, run.opened_after(), run.told())
 }

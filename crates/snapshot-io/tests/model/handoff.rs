@@ -162,7 +162,7 @@ fn a_close_ends_whatever_happens_beside_it() {
                 let position = log.record(join("b"));
                 // It ends, either way.
                 let _ = log.durable(position).wait(Duration::MAX);
-                let _ = log.sync().wait(Duration::MAX);
+                let _ = log.compact().wait(Duration::MAX);
             })
         };
         let promise = log.durable(kept);

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use snapshot_io::sim::SimStorage;
 use snapshot_io::{Cause, Event, LamportTime, Options, OsStorage, Snapshotter};
@@ -73,6 +74,9 @@ fn record_many(log: &Snapshotter, thread: u64, events: u64) -> Vec<(Vec<u8>, Vec
 
 const BURST: usize = 1 << 20;
 
+/// How long the disk does not answer, at least.
+const BLOCKED: Duration = Duration::from_secs(5);
+
 #[test]
 fn a_million_events_wait_for_nobody_and_for_little_memory() {
     const TEST: &str = "load::a_million_events_wait_for_nobody_and_for_little_memory";
@@ -124,9 +128,16 @@ fn burst_on_a_stuck_disk() {
     log.record(Event::User(LamportTime(1)));
     drop(log.sync());
     gate.wait_for_caller();
+    // Whoever waits with a bound comes back by himself, and before that the disk does not answer.
+    let waiting = {
+        let log = log.clone();
+        thread::spawn(move || log.sync().wait(BLOCKED))
+    };
     // If one of them waited for the disk, it would wait for ever.
     burst(&log, BURST);
     assert_eq!(log.health().stale, Some(Cause::Overflow));
+    let error = waiting.join().unwrap().expect_err("the disk has not answered");
+    assert!(error.is_timeout(), "{error}");
     gate.open();
     log.sync().wait(DEADLINE).unwrap();
     assert!(log.health().is_good());
