@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what tasks are for")]
 
 mod ci;
+mod crash;
 mod fuzz;
 mod process;
 mod readme;
@@ -18,7 +19,8 @@ use std::error::Error;
 use std::process::ExitCode;
 
 /// Every task, in the order `--help` shows them.
-const COMMANDS: &[Command] = &[tour::COMMAND, ci::COMMAND, fuzz::COMMAND, tidy::COMMAND];
+const COMMANDS: &[Command] =
+    &[tour::COMMAND, ci::COMMAND, crash::COMMAND, fuzz::COMMAND, tidy::COMMAND];
 
 /// What a task gives back: nothing, or one sentence about what went wrong.
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;

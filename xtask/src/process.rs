@@ -51,7 +51,7 @@ pub(crate) fn output(command: &mut Command) -> Outcome<String> {
 }
 
 /// A command as a person would type it, its variables first.
-fn command_line(command: &Command) -> String {
+pub(crate) fn command_line(command: &Command) -> String {
     let variables = command.get_envs().filter_map(|(name, value)| {
         let value = value?.to_string_lossy();
         let quote = if value.contains(' ') { "'" } else { "" };
