@@ -76,11 +76,10 @@ fn a_disk_that_another_program_keeps_filling_loses_nothing() {
         println!("seed {seed}");
         let story = Story::by_chance(&Model::default(), 1200, &mut Chance::new(seed));
         let mut run = Run::start(&disk.path(), "always", &story);
-        let mut other = Command::new("sh");
-        // As much as there is, and gone again.
-        let forever = "while :; do dd if=/dev/zero of=hog bs=4096 2>/dev/null; rm -f hog; done";
-        other.args(["-c", forever]).current_dir(disk.at()).stdin(Stdio::null());
-        let other = Killed(other.spawn().unwrap());
+        // A file that cannot be made is refused, so it is made first.
+        run.send(1);
+        run.recorder.wait_acked(run.sent);
+        let other = disk.other();
         let mut checks = 0;
         while run.sent < story.len() {
             run.send(1);
@@ -88,8 +87,7 @@ fn a_disk_that_another_program_keeps_filling_loses_nothing() {
             run.check();
             checks += 1;
         }
-        drop(other);
-        disk.free();
+        disk.end(other);
         run.recorder.wait_acked(story.len());
         let ended = run.recorder.close();
         ended.assert_code(0);
@@ -198,6 +196,22 @@ impl Tmpfs {
 
     fn path(&self) -> PathBuf {
         self.at().join("space.snap")
+    }
+
+    /// Another program takes as much as there is and gives it back, again and again.
+    fn other(&self) -> Killed {
+        const LOOP: &str =
+            "while [ -e go ]; do dd if=/dev/zero of=hog bs=4096 2>/dev/null; rm -f hog; done";
+        fs::write(self.at().join("go"), "").unwrap();
+        let mut other = Command::new("sh");
+        other.args(["-c", LOOP]).current_dir(self.at()).stdin(Stdio::null());
+        Killed(other.spawn().unwrap())
+    }
+
+    /// It ends by itself, so that no child of its own is left with a full disk.
+    fn end(&self, mut other: Killed) {
+        fs::remove_file(self.at().join("go")).unwrap();
+        wait_until("the other program ends", || other.0.try_wait().unwrap().is_some());
     }
 
     /// Another program takes all there is.
