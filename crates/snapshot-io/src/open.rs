@@ -7,7 +7,7 @@ use std::sync::Arc;
 use snapshot_engine::{
     Clocks, Engine, LogStart, Mode, Now, Outcome, Policy, Replay, Report, State,
 };
-use snapshot_format::{Record, Text};
+use snapshot_format::{Record, Text, UnixMillis};
 
 use crate::disk::{Disk, beside, parent};
 use crate::offline::{read_blocks, replay};
@@ -41,8 +41,8 @@ pub(crate) struct Opened {
     pub(crate) recovery: Recovery,
 }
 
-/// Opens the snapshot at `path` as far as it goes without a thread.
-pub(crate) fn open(options: &Options, path: &Path) -> Result<Opened, OpenError> {
+/// Opens the snapshot at `path` as far as it goes without a thread; `wall` is the time that a new file gets.
+pub(crate) fn open(options: &Options, path: &Path, wall: UnixMillis) -> Result<Opened, OpenError> {
     let storage = &options.storage;
     let path = storage.resolve(path).map_err(failed("find", path))?;
     let lock = lock(storage, &path, options.file_mode)?;
@@ -52,7 +52,7 @@ pub(crate) fn open(options: &Options, path: &Path) -> Result<Opened, OpenError> 
         let disk = Disk::new(Arc::clone(storage), path.clone(), options.file_mode, None, lock);
         let engine =
             Engine::new(policy.clone(), State::new(policy, time::seed()), LogStart::Missing);
-        return create(Opened { engine, disk, recovery });
+        return create(Opened { engine, disk, recovery }, wall);
     };
     if !report.is_snapshot() {
         return Err(OpenError::NotASnapshot { path });
@@ -183,8 +183,8 @@ fn is_complete_orphan(storage: &Arc<dyn Storage>, orphan: &Path) -> io::Result<b
 }
 
 /// Creates the file: carries the engine's first rewrite out, here and now.
-fn create(mut opened: Opened) -> Result<Opened, OpenError> {
-    let now = Now { wall: time::wall(), ..Now::default() };
+fn create(mut opened: Opened, wall: UnixMillis) -> Result<Opened, OpenError> {
+    let now = Now { wall, ..Now::default() };
     let mut error = None;
     while opened.engine.health().stale.is_some() || error.is_some() {
         let Some(effect) = opened.engine.poll_effect(now) else { break };

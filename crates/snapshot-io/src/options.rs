@@ -9,7 +9,7 @@ use snapshot_engine::{Coordinate, Durability, Health, Identity, LamportTime, Pol
 
 use crate::os::OsStorage;
 use crate::storage::Storage;
-use crate::{OpenError, Recovery, Snapshotter, open};
+use crate::{OpenError, Recovery, Snapshotter, open, time};
 
 /// How a snapshot is opened and kept; every setter takes and returns the options by value.
 ///
@@ -174,7 +174,7 @@ impl Options {
     /// # Errors
     /// [`OpenError`]. A read error is never taken for the end of the file.
     pub fn open(self, path: impl AsRef<Path>) -> Result<(Snapshotter, Recovery), OpenError> {
-        let opened = open::open(&self, path.as_ref())?;
+        let opened = open::open(&self, path.as_ref(), time::wall())?;
         Snapshotter::start(self, opened)
     }
 }

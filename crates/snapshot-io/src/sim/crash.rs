@@ -21,7 +21,7 @@ pub enum Fill {
     /// What the blocks held before they were given to the file: the bytes that the file freed last
     /// had at the same offset, repeated as often as it takes. Before any was freed, the file's own.
     Old,
-    /// Random bytes.
+    /// Random bytes, or lines that nobody has written, such as another program's file may hold.
     Garbage,
 }
 
@@ -127,8 +127,7 @@ impl Choice {
                     bytes[lost].iter_mut().zip(stale).for_each(|(byte, stale)| *byte = *stale);
                 }
                 Fill::Garbage => {
-                    let mut random = Random::new(self.garbage ^ piece.operation);
-                    bytes[lost].iter_mut().for_each(|byte| *byte = random.byte());
+                    garbage(&mut bytes[lost], Random::new(self.garbage ^ piece.operation));
                 }
                 Fill::Missing | Fill::Zeros | Fill::Old => bytes[lost].fill(0),
             }
@@ -137,6 +136,23 @@ impl Choice {
         let attributes = if changed { inode.attributes } else { inode.durable_attributes };
         (Inode::durable(bytes, attributes), any_lost)
     }
+}
+
+fn garbage(lost: &mut [u8], mut random: Random) {
+    const LINES: [&str; 5] = [
+        "alive: forged 198.51.100.66:6666\n",
+        "clock: 281474976000000\n",
+        "event-clock: 281474976000001\n",
+        "query-clock: 281474976000002\n",
+        "not-alive: forged\n",
+    ];
+    if random.below(2) == 0 {
+        lost.fill_with(|| random.byte());
+        return;
+    }
+    let lines =
+        std::iter::once("\n").chain(std::iter::repeat_with(|| LINES[random.below(LINES.len())]));
+    lost.iter_mut().zip(lines.flat_map(str::bytes)).for_each(|(byte, made_up)| *byte = made_up);
 }
 
 impl fmt::Display for CrashImage {

@@ -185,6 +185,11 @@ impl Disk {
         all
     }
 
+    pub(super) fn is_in_doubt(&self) -> bool {
+        let dropped = |ino| self.inodes[&ino].pieces.iter().any(|piece| piece.dropped);
+        self.changes.iter().any(|change| change.dropped) || self.nameable().into_iter().any(dropped)
+    }
+
     pub(super) fn new_inode(&mut self, bytes: Vec<u8>, mode: u32) -> Ino {
         let ino = self.next_ino;
         self.next_ino += 1;

@@ -98,7 +98,7 @@ pub enum SyncFailure {
     /// The file is at once as long, and as old, as the disk has it.
     Reverted,
     /// As `Dropped`, but this sync reports success, and the next write or sync of the file the
-    /// error.
+    /// error, whatever else goes wrong with it.
     Deferred,
 }
 
@@ -107,6 +107,7 @@ pub enum SyncFailure {
 pub(super) struct Faults {
     plan: Vec<(At, Fault)>,
     last_call: Option<u64>,
+    refused: bool,
     calls: u64,
     counts: BTreeMap<Call, u64>,
 }
@@ -128,9 +129,14 @@ impl Faults {
         self.calls
     }
 
+    pub(super) fn has_died(&self) -> bool {
+        self.refused
+    }
+
     /// Counts one call and tells what shall go wrong with it.
     pub(super) fn begin(&mut self, call: Call) -> io::Result<Option<Fault>> {
         if self.last_call.is_some_and(|last| self.calls >= last) {
+            self.refused = true;
             return Err(io::Error::other(Killed));
         }
         self.calls += 1;

@@ -59,6 +59,22 @@ impl CrashImages {
         images
     }
 
+    /// No more than so many draws: where all images are more than that, so many are drawn instead.
+    #[must_use]
+    pub fn at_most(mut self, draws: usize) -> Self {
+        if self.steps.len() > draws {
+            self.steps = 0..draws;
+            self.random.get_or_insert_with(|| Random::new(self.garbage));
+        }
+        self
+    }
+
+    /// Whether these are all there are, and not draws.
+    #[must_use]
+    pub const fn is_exhaustive(&self) -> bool {
+        self.random.is_none()
+    }
+
     fn subsets(&self) -> usize {
         FILLS.len() << self.operations.len()
     }

@@ -113,6 +113,8 @@ impl Inode {
 
     /// What a failed sync leaves behind; `Ok` is what the caller is told, wrongly.
     pub(super) fn fail_sync(&mut self, failure: SyncFailure, error: i32) -> io::Result<()> {
+        // Whatever else goes wrong, this is the next call.
+        let earlier = self.report_deferred();
         if failure != SyncFailure::Retained {
             self.pieces.iter_mut().for_each(|piece| piece.dropped = true);
         }
@@ -130,7 +132,7 @@ impl Inode {
             }
             SyncFailure::Deferred => {
                 self.deferred = Some(error);
-                return Ok(());
+                return earlier;
             }
         }
         Err(errno(error))

@@ -153,6 +153,13 @@ impl SimStorage {
         error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Killed>)
     }
 
+    /// Whether a call has come after the last one that [`kill_after`](SimStorage::kill_after) lets
+    /// through: what the process has done since is not part of the run any more.
+    #[must_use]
+    pub fn has_died(&self) -> bool {
+        self.world.lock().faults.has_died()
+    }
+
     /// What is there after the process has died and the system has not: every written byte and
     /// every name, no open file and no lock.
     ///
@@ -185,6 +192,13 @@ impl SimStorage {
     #[must_use]
     pub fn unsynced(&self) -> usize {
         self.world.lock().disk.unsynced().len()
+    }
+
+    /// Whether a failed sync has left operations that no later sync will make durable. Only the process that saw the
+    /// failure knows.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        self.world.lock().disk.is_in_doubt()
     }
 
     /// The bytes that reading the file at `path` would show; `None` where there is no file.

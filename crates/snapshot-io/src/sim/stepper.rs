@@ -39,7 +39,7 @@ impl Stepper {
         path: impl AsRef<Path>,
         wall: UnixMillis,
     ) -> Result<(Self, Recovery), OpenError> {
-        let Opened { engine, disk, recovery } = open::open(options, path.as_ref())?;
+        let Opened { engine, disk, recovery } = open::open(options, path.as_ref(), wall)?;
         let now = Now { instant: Instant::default(), wall };
         let teller = Teller::new(health(&engine, &disk), options.on_health.clone());
         Ok((Self { engine, disk, now, flight: None, teller }, recovery))

@@ -157,7 +157,9 @@ fn after_the_kill_no_call_does_anything() {
     let (calls, before) = (storage.calls(), state(&storage));
     storage.kill_after(calls + 1);
     write(&mut *file, "!");
+    assert!(!storage.has_died(), "the last call is over, and no other has come");
     let error = file.write(b"?").unwrap_err();
+    assert!(storage.has_died());
     assert!(SimStorage::is_killed(&error), "{error}");
     for call in CALLS {
         assert!(SimStorage::is_killed(&make(call, &storage).unwrap_err()), "{call}");

@@ -215,3 +215,31 @@ fn an_image_lists_what_was_kept() {
            lost 4: bytes 3 to 4 of file 1\n"
     );
 }
+
+#[test]
+fn garbage_may_be_lines_that_nobody_wrote() {
+    let storage = with_unsynced("12", vec![b'x'; 200]);
+    let lines = |seed| {
+        let images = storage.crash_images(seed, 0);
+        let garbage = images.filter(|image| image.fill == Fill::Garbage);
+        garbage.map(|image| image.storage.contents(LOG).unwrap()).any(|bytes| {
+            bytes.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"alive: forged "))
+        })
+    };
+    let with_lines = (0..40).filter(|seed| lines(*seed)).count();
+    assert!((5..35).contains(&with_lines), "random bytes as well: {with_lines}");
+}
+
+#[test]
+fn fewer_than_all_are_drawn() {
+    let storage = with_unsynced("12", vec![b'x'; 200]);
+    let all = storage.crash_images(1, 0);
+    assert!(all.is_exhaustive());
+    assert!(storage.crash_images(1, 0).at_most(10_000).is_exhaustive());
+    let few = storage.crash_images(1, 0).at_most(20);
+    assert!(!few.is_exhaustive());
+    let few: Vec<_> = few.map(|image| image.storage.contents(LOG).unwrap()).collect();
+    assert!((3..=20).contains(&few.len()), "{}", few.len());
+    assert_eq!((few[0].len(), few[1].len()), (202, 2), "all kept and all lost are among them");
+    assert!(all.count() > 600);
+}

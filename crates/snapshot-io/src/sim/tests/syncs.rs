@@ -76,3 +76,23 @@ fn a_failed_sync_of_a_directory_may_lose_its_names_for_good() {
         assert_eq!(contents(&storage, LOG), set([Some("newer")]), "another rename is another");
     }
 }
+
+#[test]
+fn a_kept_back_error_comes_with_a_sync_that_fails_again() {
+    let storage = SimStorage::new();
+    storage.plant(LOG, "");
+    let deferred = EIO.pages(SyncFailure::Deferred);
+    storage.fail(At::Nth(Call::Sync, 1), deferred);
+    storage.fail(At::Nth(Call::Sync, 2), deferred);
+    let mut file = append(&storage, LOG);
+    write(&mut *file, "a");
+    assert!(!storage.is_in_doubt());
+    file.sync().unwrap();
+    assert!(storage.is_in_doubt(), "nobody was told, and the bytes may be lost");
+    assert_eq!(file.sync().unwrap_err().raw_os_error(), Some(libc::EIO), "the first one's");
+    assert_eq!(file.sync().unwrap_err().raw_os_error(), Some(libc::EIO), "the second one's");
+    file.sync().unwrap();
+    storage.unplant(LOG);
+    drop(file);
+    assert!(!storage.is_in_doubt(), "what has no name is of no use");
+}
