@@ -68,6 +68,8 @@ pub(crate) enum Phase {
     /// The last swap has been made: nothing more is written to the old log, and nothing read from the live state
     /// after it goes to the new file.
     Ending,
+    /// It was synced, and is once more: some file systems tell of a failure only with the next call.
+    Confirming,
     Replacing,
     SyncingDir,
 }

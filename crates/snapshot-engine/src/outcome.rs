@@ -58,8 +58,10 @@ impl Engine {
             }
             Effect::Sync(LogFile::Next) => {
                 self.rewrite.unsynced = 0;
-                if matches!(self.rewrite.phase, Phase::Ending) {
-                    self.rewrite.phase = Phase::Replacing;
+                match self.rewrite.phase {
+                    Phase::Ending => self.rewrite.phase = Phase::Confirming,
+                    Phase::Confirming => self.rewrite.phase = Phase::Replacing,
+                    _ => {}
                 }
             }
             Effect::Replace => self.rewrite.phase = Phase::SyncingDir,
@@ -260,7 +262,9 @@ impl Engine {
         self.go_stale(Cause::Overflow);
         match self.rewrite.phase {
             Phase::Scanning { .. } => self.fail_rewrite(now, Outcome::Failed),
-            Phase::Ending | Phase::Replacing | Phase::SyncingDir => self.rewrite.overflowed = true,
+            Phase::Ending | Phase::Confirming | Phase::Replacing | Phase::SyncingDir => {
+                self.rewrite.overflowed = true;
+            }
             Phase::Idle | Phase::Creating => {}
         }
     }

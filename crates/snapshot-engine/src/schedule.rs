@@ -61,6 +61,7 @@ impl Engine {
         match self.rewrite.phase {
             Phase::Scanning { .. } => return Some(self.scan(now)),
             Phase::Ending => return Some(self.end_rewrite()),
+            Phase::Confirming => return Some((Effect::Sync(LogFile::Next), None)),
             Phase::Replacing => return Some((Effect::Replace, None)),
             Phase::SyncingDir => return Some((Effect::SyncDir, None)),
             // Handled by its outcome.

@@ -6,11 +6,13 @@ mod common;
 
 use std::time::Duration;
 
-use common::disk::Call::{Check, Create, Replace, SyncDir, SyncLog, SyncNext, WriteLog, WriteNext};
+use common::disk::Call::{
+    Check, Create, Discard, Replace, SyncDir, SyncLog, SyncNext, WriteLog, WriteNext,
+};
 use common::driver::{Driver, Mark, START, lines, member};
 use common::{Dice, decode, model_of, policy, sealed};
 use snapshot_engine::{
-    Cause, Coordinate, Durability, Event, Identity, LamportTime, LogFile, Mode, Policy,
+    Cause, Coordinate, Durability, Event, Identity, LamportTime, LogFile, Mode, Outcome, Policy,
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -63,7 +65,7 @@ fn a_new_file_is_header_clocks_failed_nodes_and_alive_ones() {
     }
     let calls = driver.run();
     let begin = [Create, WriteNext, WriteNext, WriteNext, WriteNext];
-    assert_eq!(calls, [&begin[..], &[SyncNext, Replace, SyncDir, Check]].concat());
+    assert_eq!(calls, [&begin[..], &[SyncNext, SyncNext, Replace, SyncDir, Check]].concat());
     let vec = "[0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5]";
     let coordinate = format!(r#"{{"Vec":{vec},"Error":1.5,"Adjustment":0.5,"Height":0.5}}"#);
     let failed = |name| format!("#@failed: {name} 9.9.9.9:9 {}", START.0);
@@ -190,7 +192,7 @@ fn the_last_swap_is_the_new_files_alone_and_what_comes_after_is_the_new_logs_fir
     driver.engine.request_sync();
     driver.wait(10_000 * MS);
     driver.end();
-    for call in [Replace, SyncDir] {
+    for call in [SyncNext, Replace, SyncDir] {
         assert_eq!(driver.begin(), Some(call));
         driver.join(&format!("during {call:?}"), "1.1.1.1:1");
         driver.engine.request_sync();
@@ -199,9 +201,25 @@ fn the_last_swap_is_the_new_files_alone_and_what_comes_after_is_the_new_logs_fir
     assert_eq!(driver.run(), [Check, WriteLog, SyncLog]);
     assert_eq!(
         lines(&driver.written(LogFile::Log, from)),
-        "alive: late 1.1.1.1:1\nalive: during Replace 1.1.1.1:1\nalive: during SyncDir 1.1.1.1:1"
+        "alive: late 1.1.1.1:1\nalive: during SyncNext 1.1.1.1:1\nalive: during Replace 1.1.1.1:1\n\
+         alive: during SyncDir 1.1.1.1:1"
     );
     assert_eq!(driver.written(LogFile::Next, from), b"");
+    driver.assert_settled();
+}
+
+#[test]
+fn a_new_file_replaces_nothing_before_a_second_sync_of_it_says_the_same() {
+    let mut driver = populated(&quiet(), 3, 3, 16 * KIB);
+    driver.engine.request_rewrite();
+    driver.run_to(SyncNext);
+    driver.end();
+    driver.fail(SyncNext, Outcome::Failed);
+    assert_eq!(driver.run(), [SyncNext, Discard, Check]);
+    assert_eq!(driver.engine.health().stale, None, "the log is as good as before");
+    driver.advance(1000 * MS);
+    assert_eq!(driver.engine.stats().rewrites, 0, "nobody asks any more");
+    driver.join("late", "1.1.1.1:1");
     driver.assert_settled();
 }
 
@@ -334,7 +352,7 @@ fn a_new_file_is_synced_every_four_mebibytes() {
             unsynced = 0;
         }
     }
-    assert_eq!(driver.count(SyncNext, Mark::default()), 800 * 16 / (4 * KIB) + 1);
+    assert_eq!(driver.count(SyncNext, Mark::default()), 800 * 16 / (4 * KIB) + 2);
     assert!((4096 * KIB..(4096 + 64) * KIB).contains(&most), "{most} bytes without a sync");
     driver.assert_settled();
 }
