@@ -12,6 +12,9 @@ use super::random::Random;
 /// Up to so many unsynced operations every subset is tried.
 pub const EXHAUSTIVE: usize = 10;
 
+/// Up to so many cuts of the last write are tried with every subset of the other operations.
+const MOST_CUTS: usize = 1 << 14;
+
 const FILLS: [Fill; 4] = [Fill::Missing, Fill::Zeros, Fill::Old, Fill::Garbage];
 
 /// The disks that one power cut could leave behind; see
@@ -82,7 +85,19 @@ impl CrashImages {
     /// Cutting before the first byte and behind the last one is among the subsets.
     fn cuts(&self) -> usize {
         let bytes = self.last_write.map_or(0, |write| write.len.saturating_sub(1));
-        (FILLS.len() * bytes) << self.others().count()
+        FILLS.len() * bytes * self.beside_cuts()
+    }
+
+    /// How many choices of the other operations each cut is tried with: every subset, or, where these are too many,
+    /// what came before any moment.
+    fn beside_cuts(&self) -> usize {
+        let others = self.others().count();
+        if self.cuts_beside_all() { 1 << others } else { others + 1 }
+    }
+
+    fn cuts_beside_all(&self) -> bool {
+        let bytes = self.last_write.map_or(0, |write| write.len);
+        (FILLS.len() * bytes) << self.others().count() <= MOST_CUTS
     }
 
     /// The operations that are no part of the last write.
@@ -106,8 +121,9 @@ impl CrashImages {
         } else {
             let step = (step - self.subsets()) / FILLS.len();
             let cuts = self.last_write.map_or(1, |write| write.len - 1);
-            let subset = step / cuts;
-            keep(&mut kept, self.others(), |index| subset >> index & 1 == 1);
+            let (subset, all) = (step / cuts, self.cuts_beside_all());
+            let kept_beside = |index| if all { subset >> index & 1 == 1 } else { index < subset };
+            keep(&mut kept, self.others(), kept_beside);
             self.cut(&mut kept, step % cuts + 1);
         }
         Choice { kept, fill, length: None, garbage: self.garbage }

@@ -173,7 +173,9 @@ impl SimStorage {
     /// The file systems that a power cut at this moment could leave behind, each one once.
     ///
     /// Up to [`EXHAUSTIVE`] unsynced operations give all of them: every subset, times every
-    /// [`Fill`]; and once more with the last unsynced write cut at every byte.
+    /// [`Fill`]; and once more with the last unsynced write cut at every byte, which is tried with
+    /// every subset of the others where that is some 16,000 images or fewer, else with those before
+    /// any moment.
     /// Above that, `samples` draws from `seed`, of which those that come out alike are left out;
     /// the first two are *all kept* and *all lost*.
     /// This file system and its open files stay as they are, and do not reach the images.

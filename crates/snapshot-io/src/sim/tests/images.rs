@@ -243,3 +243,28 @@ fn fewer_than_all_are_drawn() {
     assert_eq!((few[0].len(), few[1].len()), (202, 2), "all kept and all lost are among them");
     assert!(all.count() > 600);
 }
+
+#[test]
+fn a_long_last_write_is_cut_at_every_byte_with_all_that_came_before_some_moment() {
+    let storage = with_unsynced("", "");
+    let mut file = append(&storage, LOG);
+    (0..6).for_each(|_| write(&mut *file, "0123456789"));
+    write(&mut *file, vec![b'x'; 500]);
+    let images = storage.crash_images(1, 0);
+    assert!(images.is_exhaustive());
+    let found: BTreeSet<_> = images
+        .filter(|image| image.fill == Fill::Zeros)
+        .map(|image| image.storage.contents(LOG).unwrap())
+        .collect();
+    let whole = storage.contents(LOG).unwrap();
+    for moment in 0..=6 {
+        for cut in 1..500 {
+            let mut expected = vec![0; whole.len()];
+            expected[..10 * moment].copy_from_slice(&whole[..10 * moment]);
+            expected[60..60 + cut].fill(b'x');
+            assert!(found.contains(&expected), "{moment} before a cut at {cut}");
+        }
+    }
+    let gap = [&[0; 10][..], &whole[10..]].concat();
+    assert!(found.contains(&gap), "every subset, where nothing is cut");
+}
