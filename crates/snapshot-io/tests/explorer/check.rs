@@ -30,7 +30,7 @@ pub(crate) enum Crash {
 pub(crate) fn check(known: &Known, crash: Crash, found: &Found) -> Result<bool, String> {
     let vouched = |why| format!("{why}, and a seal that holds vouches for it");
     let at = known.durable.min(known.lines.len());
-    let (synced, later) = (&known.folds[0][at], &known.lines[at..]);
+    let (synced, later) = (&known.folds[at], &known.lines[at..]);
     let one = |part| subsequence(known, part, synced, later);
     match crash {
         Crash::Kill => prefix(known, found, known.written),
@@ -48,13 +48,12 @@ pub(crate) fn check(known: &Known, crash: Crash, found: &Found) -> Result<bool, 
 
 /// G1, G3, G4, G5, G7: exactly what the first so many lines say, `at_least` of them.
 fn prefix(known: &Known, found: &Found, at_least: usize) -> Result<(), String> {
-    let [own, other] = &known.folds;
-    let is_also = known.also.as_ref().is_some_and(|also| also[0] == found.models[0]);
-    if is_also {
+    let own = &known.folds;
+    if known.also.as_ref().is_some_and(|also| *also == found.models) {
         return Ok(());
     }
-    let lengths = at_least..own.len();
-    if !lengths.clone().any(|length| own[length] == found.models[0]) {
+    let mut lengths = (at_least..own.len()).filter(|at| own[*at] == found.models[0]).peekable();
+    if lengths.peek().is_none() {
         let shorter = own.iter().rposition(|fold| *fold == found.models[0]);
         return Err(format!(
             "no prefix of {} lines that has the first {at_least}, but of {shorter:?}: {}",
@@ -62,10 +61,15 @@ fn prefix(known: &Known, found: &Found, at_least: usize) -> Result<(), String> {
             show(&found.models[0])
         ));
     }
-    // A file that was written anew by one who does not rejoin has forgotten what came before the leave, or, where the
-    // leave came in the middle, a part of it.
-    let fits = |length: usize| is_between(&found.models[1], &own[length], &other[length]);
-    if !lengths.clone().any(fits) {
+    let other = &found.models[1];
+    // What one who does not rejoin writes anew has forgotten what came before the leave, or, where the leave came in the
+    // middle, a part of it.
+    let forgets = !known.rules.rejoin_after_leave;
+    let fits = |at: usize| {
+        let mut others = known.others[at].iter();
+        others.any(|fold| fold == other || forgets && is_between(other, &own[at], fold))
+    };
+    if !lengths.any(fits) {
         return Err(format!("under the other setting no such prefix: {}", show(&found.models[1])));
     }
     Ok(())

@@ -48,6 +48,8 @@ pub(crate) struct Run {
     bases: [Model; 2],
     sealed_base: Model,
     lines: Vec<Line>,
+    /// How many lines there were when each process began.
+    starts: Vec<usize>,
     /// Every other line that was accepted since there is a disk, or what says the same.
     past: Vec<Vec<u8>>,
     model: Model,
@@ -115,6 +117,7 @@ impl Run {
             bases: [Model::default(), Model::default()],
             sealed_base: Model::default(),
             lines: Vec::new(),
+            starts: Vec::new(),
             past: Vec::new(),
             model: Model::default(),
             left: false,

@@ -13,8 +13,11 @@ use crate::show;
 /// What is known of the lines of a run at the moment of its crash.
 pub(crate) struct Known {
     pub(crate) rules: Rules,
-    /// What the first so many lines say, under our setting of `rejoin_after_leave` and the other.
-    pub(crate) folds: [Vec<Model>; 2],
+    /// What the first so many lines say.
+    pub(crate) folds: Vec<Model>,
+    /// What they may say under the other setting of `rejoin_after_leave`: each process may have written the file anew
+    /// from what it recovered under ours.
+    pub(crate) others: Vec<Vec<Model>>,
     pub(crate) lines: Vec<Vec<u8>>,
     /// Every other line that was ever accepted, or what says the same.
     pub(crate) past: Vec<Vec<u8>>,
@@ -54,22 +57,25 @@ impl Run {
     pub(crate) fn known(&self) -> Known {
         let lines: Vec<_> =
             self.lines[..self.upper].iter().map(|line| line.bytes.clone()).collect();
-        let folds = [self.settings, self.settings.other()].map(Settings::rules);
-        let folds =
-            [(&self.bases[0], folds[0]), (&self.bases[1], folds[1])].map(|(base, rules)| {
-                let mut folds = vec![base.clone()];
-                for line in &lines {
-                    let mut next = folds[folds.len() - 1].clone();
-                    next.apply_line(line, &rules);
-                    folds.push(next);
-                }
-                folds
-            });
+        let (rules, others_rules) = (self.settings.rules(), self.settings.other().rules());
+        let mut folds = vec![self.bases[0].clone()];
+        let mut others = vec![vec![self.bases[1].clone()]];
+        for (at, line) in lines.iter().enumerate() {
+            let (mut fold, mut other) = (folds[at].clone(), others[at].clone());
+            other.extend(self.starts.contains(&at).then(|| fold.clone()));
+            other.dedup();
+            fold.apply_line(line, &rules);
+            other.iter_mut().for_each(|other| other.apply_line(line, &others_rules));
+            folds.push(fold);
+            others.push(other);
+        }
+        if self.starts.contains(&lines.len()) {
+            others[lines.len()].push(folds[lines.len()].clone());
+        }
         let also = self.foreign.as_ref().map(|foreign| self.read(&foreign.file));
-        let rules = self.settings.rules();
         let sealed_base = self.sealed_base.clone();
         let (past, durable, written) = (self.past.clone(), self.durable, self.written);
-        Known { rules, folds, lines, past, sealed_base, durable, written, also }
+        Known { rules, folds, others, lines, past, sealed_base, durable, written, also }
     }
 
     /// Takes what the disk says now for the base of everything: somebody else's hand has made it so.
@@ -84,6 +90,7 @@ impl Run {
         self.past.extend(lines_of(&self.bases[0]));
         self.sealed_base = snapshot_model::replay(&sealed_part(&file), &self.settings.rules());
         self.model = self.bases[0].clone();
+        self.starts.clear();
         (self.upper, self.durable, self.written, self.left) = (0, 0, 0, false);
     }
 
@@ -127,8 +134,7 @@ impl Run {
     pub(super) fn found(&mut self, found: Model) {
         let known = self.known();
         let position = self.stepper().engine().progress().accepted;
-        if let Some(length) =
-            (self.written..known.folds[0].len()).find(|at| known.folds[0][*at] == found)
+        if let Some(length) = (self.written..known.folds.len()).find(|at| known.folds[*at] == found)
         {
             self.past.extend(self.lines.drain(length..).map(|line| line.bytes));
             self.lines.iter_mut().for_each(|line| line.position = position);
@@ -144,6 +150,8 @@ impl Run {
         }
         self.foreign = None;
         self.upper = self.lines.len();
+        self.starts.retain(|start| *start <= self.upper);
+        self.starts.push(self.upper);
         self.model = found;
         self.left = false;
     }

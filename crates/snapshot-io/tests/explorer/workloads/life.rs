@@ -11,7 +11,7 @@ pub(crate) const REWRITE: Workload = Workload::new("rewrite", rewrite);
 pub(crate) const REWRITE_MOMENTS: Workload =
     Workload::new("rewrite-moments", rewrite_moments).at(&[INTERVAL, Durability::Always]);
 pub(crate) const LEAVE: Workload =
-    Workload::new("leave", leave).at(&[INTERVAL, Durability::Os]).under_both_settings();
+    Workload::new("leave", leave).at(&[INTERVAL]).under_both_settings();
 pub(crate) const REOPEN: Workload = Workload::new("reopen", reopen);
 
 fn first_creation(run: &mut Run) {

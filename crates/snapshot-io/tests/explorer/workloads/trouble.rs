@@ -9,7 +9,8 @@ use snapshot_io::Durability;
 
 pub(crate) const OVERFLOW: Workload =
     Workload::new("overflow", overflow).at(&[INTERVAL, Durability::Always]).max_pending(200);
-pub(crate) const FAILED_WRITES: Workload = Workload::new("failed-writes", failed_writes);
+pub(crate) const FAILED_WRITES: Workload =
+    Workload::new("failed-writes", failed_writes).at(&[Durability::Always, Durability::Os]);
 
 const FAULTS: [Fault; 6] = [
     Fault::error(libc::EIO),
