@@ -19,6 +19,7 @@ mod events;
 mod explore;
 mod reopen;
 mod run;
+mod touched;
 mod workloads;
 mod wrong;
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use snapshot_io::Cause;
 use snapshot_model::{Model, Rules};
 
-use super::{Foreign, Line, ORPHAN, PATH, Run, Settings};
+use super::{Foreign, Line, ORPHAN, PATH, Run};
 use crate::common::model_of;
 use crate::reopen::sealed_part;
 use crate::show;
@@ -65,7 +65,9 @@ impl Run {
             other.extend(self.starts.contains(&at).then(|| fold.clone()));
             other.dedup();
             fold.apply_line(line, &rules);
-            other.iter_mut().for_each(|other| other.apply_line(line, &others_rules));
+            for other in &mut other {
+                other.apply_line(line, &others_rules);
+            }
             folds.push(fold);
             others.push(other);
         }
