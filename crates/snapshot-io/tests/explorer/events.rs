@@ -105,9 +105,13 @@ impl Run {
     }
 }
 
+/// From here on names are long.
+pub(crate) const LONG: u8 = 200;
+
 /// Names of which some look like other parts of a line.
 pub(crate) fn name(node: u8) -> String {
     match node % 8 {
+        _ if node >= LONG => format!("node-{node}-{}", "long".repeat(250)),
         5 => format!("node {node} 10.0.0.9:7946"),
         6 => format!("clock: {node}"),
         7 => format!("#@seal: {node} leave"),

@@ -54,8 +54,15 @@ pub(crate) fn explore(
         crashes: 0,
         reopened: HashMap::new(),
     };
-    let calls: Vec<_> =
-        all.iter().map(|settings| walk(*settings).play(None).storage.calls()).collect();
+    let mut calls = Vec::new();
+    for (number, settings) in all.iter().enumerate() {
+        let walk = Walk { number, ..walk(*settings) };
+        let run = walk.play(None);
+        calls.push(run.storage.calls());
+        if let Some(why) = &run.failure {
+            return Err(walk.violation(&run, run.storage.calls(), (0, ""), why));
+        }
+    }
     for (number, settings) in all.into_iter().enumerate() {
         if wanted.is_some_and(|state| state.settings != number) {
             continue;
@@ -94,13 +101,8 @@ impl Walk<'_> {
     /// The process, or the whole machine, ends after so many calls.
     fn crash(&mut self, call: u64, figures: &mut Figures) -> Result<(), Violation> {
         let run = self.play(Some(call));
-        let violation = |disk, why: String, image: String| {
-            let state =
-                State { workload: self.workload.name.into(), settings: self.number, call, disk };
-            Violation { state, why, listing: format!("{}{image}", run.listing()) }
-        };
         if let Some(why) = &run.failure {
-            return Err(violation(0, why.clone(), String::new()));
+            return Err(self.violation(&run, call, (0, ""), why));
         }
         figures.crashes += 1;
         let known = run.known();
@@ -111,7 +113,8 @@ impl Walk<'_> {
             let checked = reopen(&after, self.settings).and_then(|found| {
                 check(&known, Crash::Kill, &found).map_err(|why| found.show(&why))
             });
-            checked.map_err(|why| violation(0, why, "the process was killed".into()))?;
+            checked
+                .map_err(|why| self.violation(&run, call, (0, "the process was killed"), &why))?;
         }
         let images = self.budget.of(self.crashes, &run.storage, call);
         figures.sampled += u64::from(!images.is_exhaustive());
@@ -128,10 +131,17 @@ impl Walk<'_> {
                 Ok(found) => check(&known, crash, found).map_err(|why| found.show(&why)),
                 Err(why) => Err(why.clone()),
             };
-            let stale = checked.map_err(|why| violation(disk, why, image.to_string()))?;
+            let stale = checked
+                .map_err(|why| self.violation(&run, call, (disk, &image.to_string()), &why))?;
             figures.stale += u64::from(stale);
         }
         Ok(())
+    }
+
+    fn violation(&self, run: &Run, call: u64, image: (u64, &str), why: &str) -> Violation {
+        let (workload, (disk, image)) = (self.workload.name.into(), image);
+        let state = State { workload, settings: self.number, call, disk };
+        Violation { state, why: why.into(), listing: format!("{}{image}", run.listing()) }
     }
 }
 

@@ -1,12 +1,14 @@
 //! What every snapshot goes through: it is created, appended to, rewritten, left, closed and opened again.
 
 use super::{CALLS, INTERVAL, Workload};
+use crate::events::LONG;
 use crate::explore::prove;
 use crate::run::Run;
 use snapshot_io::Durability;
 
 pub(crate) const FIRST_CREATION: Workload = Workload::new("first-creation", first_creation);
 pub(crate) const APPEND: Workload = Workload::new("append", append);
+pub(crate) const BLOCKS: Workload = Workload::new("blocks", blocks).at(&[INTERVAL]);
 pub(crate) const REWRITE: Workload = Workload::new("rewrite", rewrite);
 pub(crate) const REWRITE_MOMENTS: Workload =
     Workload::new("rewrite-moments", rewrite_moments).at(&[INTERVAL, Durability::Always]);
@@ -37,6 +39,21 @@ fn append(run: &mut Run) {
     run.user(90);
     run.finish();
     run.advance(700);
+    run.close();
+}
+
+/// Batches of several blocks: what is lost of them is in the middle of a line.
+fn blocks(run: &mut Run) {
+    run.open();
+    run.joins(LONG..LONG + 9);
+    run.advance(600);
+    run.burst(0);
+    run.joins(LONG + 9..LONG + 14);
+    run.part(LONG + 2);
+    run.join(LONG + 1, 5);
+    run.advance(600);
+    run.burst(1);
+    run.ask_rewrite();
     run.close();
 }
 
@@ -147,6 +164,11 @@ fn a_creation_survives_every_crash() {
 #[test]
 fn appending_survives_every_crash() {
     prove(&APPEND);
+}
+
+#[test]
+fn batches_of_several_blocks_survive_every_crash() {
+    prove(&BLOCKS);
 }
 
 #[test]
