@@ -10,7 +10,7 @@ use std::str::FromStr;
 use snapshot_io::sim::{CrashImages, SimStorage};
 
 /// Disks tried of one workload by `cargo test`.
-const STATES: u64 = 2500;
+const STATES: u64 = 1500;
 /// Disks tried of one crash even where there are many crashes; all kept and all lost are among them.
 const FEWEST: u64 = 4;
 

@@ -257,9 +257,14 @@ impl Run {
             let wait = due.map(|due| due.0.saturating_sub(now.0)).filter(|wait| *wait <= left);
             self.stepper().stall(wait.unwrap_or(left));
             left -= wait.unwrap_or(left);
+            let calls = self.storage.calls();
             self.drain();
-            if wait.is_none() {
-                break;
+            match wait {
+                None => break,
+                Some(Duration::ZERO) if self.is_running() && self.storage.calls() == calls => {
+                    self.fail("something is due at once, and it is no call".into());
+                }
+                Some(_) => {}
             }
         }
     }
