@@ -24,8 +24,8 @@ pub struct Stepper {
     engine: Engine,
     disk: Disk,
     now: Now,
-    /// The call under way.
-    flight: Option<Effect>,
+    /// The call under way: it was carried out, and the engine does not know its end.
+    flight: Option<(Effect, Outcome, Option<NotDurable>)>,
     teller: Teller,
 }
 
@@ -53,11 +53,11 @@ impl Stepper {
     /// Carries out the next system call, if one is due: its kind, and how it ended. No time passes.
     pub fn step(&mut self) -> Option<(&'static str, Outcome)> {
         let name = self.begin()?;
-        Some((name, self.end()))
+        self.end().map(|outcome| (name, outcome))
     }
 
-    /// Begins the next system call, if one is due: its kind. Until [`end`](Self::end) it is under way, and what is
-    /// recorded meanwhile comes after it.
+    /// Carries out the next system call, if one is due, and keeps its end from the engine until [`end`](Self::end): its
+    /// kind. What is recorded meanwhile comes while the call is under way.
     ///
     /// # Panics
     /// One is under way already.
@@ -73,21 +73,17 @@ impl Stepper {
             Effect::SyncDir => "sync-dir",
             Effect::Discard => "discard",
         };
-        self.flight = Some(effect);
+        let (outcome, error) = self.disk.carry_out(&effect);
+        self.flight = Some((effect, outcome, error.map(NotDurable::because)));
         Some(name)
     }
 
-    /// Carries out the call that was begun: how it ended.
-    ///
-    /// # Panics
-    /// None was begun.
-    pub fn end(&mut self) -> Outcome {
-        let effect = self.flight.take().expect("a call was begun");
-        let (outcome, error) = self.disk.carry_out(&effect);
+    /// Tells the engine how the call that was begun has ended; `None` where none was.
+    pub fn end(&mut self) -> Option<Outcome> {
+        let (effect, outcome, failure) = self.flight.take()?;
         self.engine.handle_outcome(self.now, effect, outcome);
-        let failure = error.map(NotDurable::because);
         self.teller.tell(self.health(), failure.as_ref());
-        outcome
+        Some(outcome)
     }
 
     /// Carries out all that is due now.

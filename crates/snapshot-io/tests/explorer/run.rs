@@ -227,7 +227,7 @@ impl Run {
 
     pub(crate) fn finish(&mut self) {
         if self.is_running() {
-            self.stepper().finish();
+            self.stepper().end();
             self.note();
         }
     }
@@ -255,7 +255,7 @@ impl Run {
             let now = self.stepper().now().instant;
             let due = self.stepper().engine().poll_timeout();
             let wait = due.map(|due| due.0.saturating_sub(now.0)).filter(|wait| *wait <= left);
-            self.stepper().stall(wait.unwrap_or(left));
+            self.stepper().wait(wait.unwrap_or(left));
             left -= wait.unwrap_or(left);
             let calls = self.storage.calls();
             self.drain();

@@ -326,7 +326,7 @@ impl Run {
             if self.flood_at.take_if(|at| *at == call).is_some() {
                 self.flood(40);
             }
-            let outcome = self.stepper().end();
+            let outcome = self.stepper().end().unwrap();
             // A comparison that fails is no attempt, and neither is tidying up.
             let tells = !matches!(call, "check" | "discard");
             if tells && outcome != Outcome::Done {
