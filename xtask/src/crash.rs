@@ -13,12 +13,13 @@ use proof::Proof;
 
 pub(crate) const COMMAND: Command = Command {
     name: "crash",
-    arguments: "[PART…] [--kills N] [--samples N] [--histories N] [--quick] [--list]",
+    arguments: "[PART…] [--kills N] [--samples N] [--histories N] [--mutant NAME]… [--quick] [--list]",
     about: "Prove the promises of docs/DURABILITY.md: crashes, failures, kills, a real kernel, and protocols that are wrong.\n\
             It goes through every part, or those named, and fails where a promise does not hold or a mutant survives.\n\
             --kills N      kill the real recorder N times, 1,000 where it is not given\n\
             --samples N    look at N disks where a crash could leave more than can be listed, 10,000\n\
             --histories N  try N random histories, 20,000\n\
+            --mutant NAME  hunt this mutant only; may be repeated\n\
             --quick        as much of it as continuous integration runs\n\
             --list         print the parts instead",
     run: from_arguments,
@@ -85,7 +86,8 @@ const PARTS: &[Part] = &[
 const MUTANTS: &str = "mutants";
 
 fn from_arguments(arguments: &[String]) -> Outcome {
-    let Some((volume, names)) = take_volume(arguments)? else {
+    let (wanted, arguments) = take_mutants(arguments)?;
+    let Some((volume, names)) = take_volume(&arguments)? else {
         for part in PARTS {
             println!("{:<10}{}", part.name, part.about);
         }
@@ -108,7 +110,7 @@ fn from_arguments(arguments: &[String]) -> Outcome {
     }
     if is_chosen(MUTANTS) {
         println!("\n== {MUTANTS}: protocols that are wrong, each of which the tests must catch");
-        if let Err(error) = mutants::hunt(&mut proof) {
+        if let Err(error) = mutants::hunt(&wanted, &mut proof) {
             println!("{error}");
             failed.push(MUTANTS);
         }
@@ -119,6 +121,20 @@ fn from_arguments(arguments: &[String]) -> Outcome {
     } else {
         Err(format!("not proved: {}", failed.join(", ")).into())
     }
+}
+
+/// Takes every `--mutant NAME` out of the arguments.
+fn take_mutants(arguments: &[String]) -> Outcome<(Vec<String>, Vec<String>)> {
+    let (mut wanted, mut others) = (Vec::new(), Vec::new());
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        if argument == "--mutant" {
+            wanted.push(arguments.next().ok_or("--mutant needs a name")?.clone());
+        } else {
+            others.push(argument.clone());
+        }
+    }
+    Ok((wanted, others))
 }
 
 /// What to do and how much of it; `None` where only a list is wanted.

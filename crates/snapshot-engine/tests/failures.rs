@@ -181,7 +181,10 @@ fn after_a_failed_sync_the_file_is_written_anew() {
     driver.fail(SyncLog, Failed);
     driver.engine.request_sync();
     let expect = [Check, WriteLog, SyncLog, Create, WriteNext, WriteNext, WriteNext, WriteNext];
-    assert_eq!(driver.run(), [&expect[..], &[SyncNext, Replace, SyncDir, Check]].concat());
+    assert_eq!(
+        driver.run(),
+        [&expect[..], &[SyncNext, SyncNext, Replace, SyncDir, Check]].concat()
+    );
     driver.assert_settled();
     assert!(driver.engine.health().is_good());
     // The same where it comes in the middle of a rewrite: that one carries on, without the old log.

@@ -34,9 +34,13 @@ struct Mutant {
     test: Vec<String>,
 }
 
-/// Breaks the tree in every way, and tells which test saw it.
-pub(super) fn hunt(proof: &mut Proof) -> Outcome {
-    let mutants = read_all(&root().join(MUTANTS))?;
+/// Breaks the tree in every way, or in those wanted, and tells which test saw it.
+pub(super) fn hunt(wanted: &[String], proof: &mut Proof) -> Outcome {
+    let mut mutants = read_all(&root().join(MUTANTS))?;
+    if let Some(unknown) = wanted.iter().find(|name| mutants.iter().all(|of| of.name != **name)) {
+        return Err(format!("no mutant is called {unknown:?}; see {MUTANTS}").into());
+    }
+    mutants.retain(|mutant| wanted.is_empty() || wanted.contains(&mutant.name));
     let tree = Tree::copy()?;
     let start = Instant::now();
     // What fails on the right protocol proves nothing about a wrong one.
