@@ -31,6 +31,15 @@ struct Open {
     len: u64,
 }
 
+impl Open {
+    /// Writes in one call as much as it takes; what is left.
+    fn write<'a>(&mut self, bytes: &'a [u8]) -> io::Result<&'a [u8]> {
+        let written = self.file.write(bytes)?;
+        self.len += written as u64;
+        Ok(bytes.get(written..).unwrap_or_default())
+    }
+}
+
 impl Disk {
     /// `log` is the file at the path, opened for appending, with its length; `None` where there is none to append to.
     pub(crate) fn new(
@@ -87,15 +96,19 @@ impl Disk {
             }
             Effect::Write(file, bytes) => {
                 let open = self.file(*file)?;
-                let written = open.file.write(bytes)?;
-                open.len += written as u64;
-                if written < bytes.len() {
-                    return Err(io::Error::new(
-                        io::ErrorKind::WriteZero,
-                        "the disk took only a part of the bytes",
-                    ));
+                let mut rest = open.write(bytes)?;
+                // A disk that took a part of a new file is asked for the rest, because it knows why: a full one is to be
+                // treated otherwise than a broken one. The log gets not one byte more.
+                if !rest.is_empty() && *file == LogFile::Next {
+                    rest = open.write(rest)?;
                 }
-                Ok(())
+                if rest.is_empty() {
+                    return Ok(());
+                }
+                Err(io::Error::new(
+                    io::ErrorKind::WriteZero,
+                    "the disk took only a part of the bytes",
+                ))
             }
             Effect::Sync(file) => self.file(*file)?.file.sync(),
             Effect::Replace => {

@@ -15,7 +15,11 @@ mod plan;
 mod run;
 mod workloads;
 
+use std::time::Duration;
+
 use snapshot_engine::Policy;
+use snapshot_io::sim::{SimStorage, Stepper};
+use snapshot_io::{Event, Member, Options, UnixMillis, Warning};
 use snapshot_model::Rules;
 
 use plan::{Tally, each_call, pairs};
@@ -63,4 +67,35 @@ fn each_call_of_opening_may_fail() {
 #[test]
 fn any_two_calls_of_a_rewrite_may_fail() {
     report(workloads::REWRITES.iter().map(|workload| (workload.pairs, pairs(workload))));
+}
+
+/// What a new file holds of a full disk is somebody else's to use while we wait to try again.
+#[test]
+fn a_file_that_met_a_full_disk_is_gone_while_the_log_waits() {
+    let (path, next) = ("/data/snapshot", "/data/snapshot.rewrite");
+    let storage = SimStorage::new();
+    storage.create_dir("/data");
+    let options = Options::new().storage(storage.clone());
+    let (mut stepper, _) = Stepper::open(&options, path, UnixMillis(1)).unwrap();
+    for number in 0..3000 {
+        let name = format!("a-node-with-quite-a-long-name-{number}");
+        let member = Member::new(name.as_bytes(), b"10.0.0.1:7946").unwrap();
+        stepper.record(Event::MemberJoin(member));
+    }
+    stepper.advance(Duration::from_secs(1));
+    stepper.engine().request_rewrite();
+    let before = storage.contents(path).unwrap();
+    storage.limit_space(Some(before.len() as u64 + 70_000));
+    let journal = storage.journal().to_string().lines().count();
+    stepper.run();
+    assert!(
+        stepper.health().warnings().any(|warning| warning == Warning::NoSpace),
+        "{}",
+        stepper.health()
+    );
+    let calls = storage.journal().to_string();
+    assert!(calls.lines().skip(journal).any(|call| call.contains("write")), "{calls}");
+    assert_eq!(storage.contents(next), None);
+    assert_eq!(storage.contents(path).unwrap(), before);
+    println!("proof: faults workload=full-disk injected=1 violations=0");
 }
