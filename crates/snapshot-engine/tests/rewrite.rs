@@ -133,6 +133,24 @@ fn slices_are_short_and_hold_each_node_once() {
 }
 
 #[test]
+fn who_stays_is_in_the_new_file_whoever_goes_while_it_is_written() {
+    let mut driver = populated(&quiet(), 0, 5000, 20);
+    driver.engine.request_rewrite();
+    // Those whose slices are written go while the others wait for theirs.
+    for number in 0.. {
+        if driver.count(Replace, Mark::default()) > 0 {
+            assert!(number > 8, "only {number} slices");
+            break;
+        }
+        driver.reap(&name(number, 20));
+        driver.wait(500 * MS);
+        driver.step().unwrap();
+    }
+    driver.run();
+    driver.assert_settled();
+}
+
+#[test]
 fn between_slices_every_batch_goes_to_both_files() {
     let mut driver = populated(&quiet(), 12, 12, 16 * KIB);
     driver.engine.request_rewrite();
