@@ -5,7 +5,7 @@ use std::process;
 use std::time::{Duration, Instant};
 
 use crate::process::{cargo, run};
-use crate::{Command, Outcome, fuzz, readme, tidy};
+use crate::{Command, Outcome, crash, fuzz, readme, tidy};
 
 pub(crate) const COMMAND: Command = Command {
     name: "ci",
@@ -25,6 +25,8 @@ const STEPS: &[Step] = &[
     Step { name: "test", about: "the README's second command", run: test },
     Step { name: "tour", about: "the README's first command", run: tour },
     Step { name: "test-features", about: "every crate with every feature", run: test_features },
+    Step { name: "model", about: "every interleaving of the hand-off to the writer", run: model },
+    Step { name: "mutants", about: "the tests see every protocol that is wrong", run: mutants },
     Step { name: "doc", about: "the documentation builds, private items too", run: doc },
     Step { name: "bare-metal", about: "format and engine build without std", run: bare_metal },
     Step { name: "deny", about: "dependencies, licences and sources", run: deny },
@@ -126,6 +128,14 @@ fn tour(_: &Options) -> Outcome {
 /// Adds the crates that are not default members and the features that are off by default.
 fn test_features(_: &Options) -> Outcome {
     run(&mut cargo(["test", "--workspace", "--all-features"]))
+}
+
+fn model(_: &Options) -> Outcome {
+    crash::prove_quickly("model")
+}
+
+fn mutants(_: &Options) -> Outcome {
+    crash::prove_quickly("mutants")
 }
 
 fn doc(_: &Options) -> Outcome {
