@@ -43,10 +43,17 @@ impl Budget {
         Self { samples, only }
     }
 
-    /// The disks to try of one among so many crashes.
-    pub(crate) fn of(&self, crashes: u64, storage: &SimStorage, seed: u64) -> CrashImages {
+    /// The disks to try of one among so many crashes; of a workload with long writes no more than the samples.
+    pub(crate) fn of(
+        &self,
+        crashes: u64,
+        is_long: bool,
+        storage: &SimStorage,
+        seed: u64,
+    ) -> CrashImages {
         if let Some(samples) = self.samples {
-            return storage.crash_images(seed, samples);
+            let images = storage.crash_images(seed, samples);
+            return if is_long { images.at_most(samples) } else { images };
         }
         let share = usize::try_from((STATES / crashes.max(1)).max(FEWEST)).unwrap_or(usize::MAX);
         storage.crash_images(seed, share).at_most(share)

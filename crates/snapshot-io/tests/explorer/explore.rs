@@ -116,7 +116,7 @@ impl Walk<'_> {
             checked
                 .map_err(|why| self.violation(&run, call, (0, "the process was killed"), &why))?;
         }
-        let images = self.budget.of(self.crashes, &run.storage, call);
+        let images = self.budget.of(self.crashes, self.workload.is_long, &run.storage, call);
         figures.sampled += u64::from(!images.is_exhaustive());
         for (image, disk) in
             images.zip(1..).filter(|(_, disk)| only.is_none_or(|only| only == *disk))

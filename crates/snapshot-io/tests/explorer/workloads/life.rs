@@ -8,7 +8,7 @@ use snapshot_io::Durability;
 
 pub(crate) const FIRST_CREATION: Workload = Workload::new("first-creation", first_creation);
 pub(crate) const APPEND: Workload = Workload::new("append", append);
-pub(crate) const BLOCKS: Workload = Workload::new("blocks", blocks).at(&[INTERVAL]);
+pub(crate) const BLOCKS: Workload = Workload::new("blocks", blocks).at(&[INTERVAL]).drawn();
 pub(crate) const REWRITE: Workload = Workload::new("rewrite", rewrite);
 pub(crate) const REWRITE_MOMENTS: Workload =
     Workload::new("rewrite-moments", rewrite_moments).at(&[INTERVAL, Durability::Always]);

@@ -18,6 +18,8 @@ pub(crate) struct Workload {
     levels: &'static [Durability],
     rejoin: &'static [bool],
     max_pending: usize,
+    /// Whether its writes are too long to be cut at every byte of every image.
+    pub(crate) is_long: bool,
 }
 
 /// Until no call is left of a rewrite, whatever goes wrong.
@@ -29,7 +31,7 @@ const LEVELS: [Durability; 3] = [Durability::Always, INTERVAL, Durability::Os];
 impl Workload {
     /// At every level, for a node that does not rejoin after it has left.
     const fn new(name: &'static str, play: fn(&mut Run)) -> Self {
-        Self { name, play, levels: &LEVELS, rejoin: &[false], max_pending: 1 << 20 }
+        Self { name, play, levels: &LEVELS, rejoin: &[false], max_pending: 1 << 20, is_long: false }
     }
 
     const fn at(self, levels: &'static [Durability]) -> Self {
@@ -39,6 +41,11 @@ impl Workload {
     /// For a node that rejoins after it has left as well.
     const fn under_both_settings(self) -> Self {
         Self { rejoin: &[false, true], ..self }
+    }
+
+    /// Draws disks where there are more of a crash than samples.
+    const fn drawn(self) -> Self {
+        Self { is_long: true, ..self }
     }
 
     const fn max_pending(self, max_pending: usize) -> Self {
