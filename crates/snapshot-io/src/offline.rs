@@ -5,6 +5,9 @@ use std::io::{self, Read};
 use snapshot_engine::{Document, DocumentReader, Replay, Report, State};
 use snapshot_format::{Block, Decoder};
 
+/// No signals come so thick; a source that is interrupted for ever must not keep its reader in a circle.
+pub(crate) const MAX_INTERRUPTIONS: usize = 100;
+
 /// Reads a snapshot from any source to its end, in constant memory besides the state.
 ///
 /// # Errors
@@ -32,11 +35,19 @@ pub fn read_document(
 /// As [`replay`].
 pub fn read_blocks(mut from: impl Read, mut each: impl FnMut(Block<'_>)) -> io::Result<Decoder> {
     let mut decoder = Decoder::new();
+    let mut interruptions = 0;
     loop {
         let read = match from.read(decoder.space()) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error)
+                if error.kind() == io::ErrorKind::Interrupted
+                    && interruptions < MAX_INTERRUPTIONS =>
+            {
+                interruptions += 1;
+                continue;
+            }
             read => read?,
         };
+        interruptions = 0;
         decoder.filled(read);
         while let Some(block) = decoder.next_block() {
             each(block);

@@ -278,11 +278,7 @@ pub(crate) struct Reader(pub(crate) Box<dyn StorageFile>);
 
 impl Read for Reader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer).map_err(|error| match error.kind() {
-            // The storage has repeated what a signal interrupted. Whoever reads would do so again, without an end.
-            io::ErrorKind::Interrupted => io::Error::other(error),
-            _ => error,
-        })
+        self.0.read(buffer)
     }
 }
 

@@ -7,6 +7,7 @@ use std::os::unix::fs::{
 };
 use std::path::{Path, PathBuf};
 
+use crate::offline::MAX_INTERRUPTIONS;
 use crate::storage::{Access, Place, Storage, StorageFile, names_no_file, not_regular};
 
 /// As many links as Linux follows in one path.
@@ -18,9 +19,6 @@ const MAX_LOCK_ATTEMPTS: usize = 16;
 
 /// Never follow a planted link, never wait for the other end of a FIFO, never take a terminal over.
 const CAREFUL: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
-
-/// No signals come so thick; a file system that gives this error for ever must not keep a thread in a circle.
-const MAX_INTERRUPTIONS: usize = 100;
 
 /// Only the owner: what a file has until it is given the mode of the one it replaces.
 const PRIVATE: u32 = 0o600;
