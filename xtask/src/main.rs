@@ -9,6 +9,8 @@
 mod ci;
 mod crash;
 mod fuzz;
+mod interop;
+mod judge;
 mod process;
 mod readme;
 mod tidy;
@@ -19,8 +21,15 @@ use std::error::Error;
 use std::process::ExitCode;
 
 /// Every task, in the order `--help` shows them.
-const COMMANDS: &[Command] =
-    &[tour::COMMAND, ci::COMMAND, crash::COMMAND, fuzz::COMMAND, tidy::COMMAND];
+const COMMANDS: &[Command] = &[
+    tour::COMMAND,
+    ci::COMMAND,
+    crash::COMMAND,
+    fuzz::COMMAND,
+    interop::COMMAND,
+    judge::COMMAND,
+    tidy::COMMAND,
+];
 
 /// What a task gives back: nothing, or one sentence about what went wrong.
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;

@@ -19,6 +19,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("serfsnap", &[FORMAT, ENGINE, IO]),
     ("snapshot-agent", &[FORMAT, ENGINE, IO]),
     ("serfsnap-fuzz", &[FORMAT, ENGINE, IO, MODEL]),
+    ("snapshot-interop", &[FORMAT, ENGINE, IO]),
     ("xtask", &[FORMAT, ENGINE, IO, MODEL, "serfsnap-fuzz"]),
 ];
 
