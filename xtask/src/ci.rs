@@ -5,7 +5,7 @@ use std::process;
 use std::time::{Duration, Instant};
 
 use crate::process::{cargo, run};
-use crate::{Command, Outcome, crash, fuzz, readme, tidy};
+use crate::{Command, Outcome, crash, fuzz, interop, readme, tidy};
 
 pub(crate) const COMMAND: Command = Command {
     name: "ci",
@@ -34,6 +34,7 @@ const STEPS: &[Step] = &[
     Step { name: "doc", about: "the documentation builds, private items too", run: doc },
     Step { name: "bare-metal", about: "format and engine build without std", run: bare_metal },
     Step { name: "deny", about: "dependencies, licences and sources", run: deny },
+    Step { name: "interop", about: "the real Serf library reads and writes alike", run: interop },
     Step { name: "fuzz", about: "each fuzz target for a while", run: fuzz_all },
 ];
 
@@ -159,6 +160,16 @@ fn bare_metal(_: &Options) -> Outcome {
 
 fn deny(_: &Options) -> Outcome {
     run(&mut cargo(["deny", "check", "-D", "warnings", "bans", "licenses", "sources"]))
+}
+
+fn interop(_: &Options) -> Outcome {
+    /// Half a minute's worth; `cargo xtask interop` alone compares ten times as many.
+    const FILES: u64 = 20_000;
+    if let Some(missing) = interop::missing() {
+        println!("skipped: {missing}");
+        return Ok(());
+    }
+    interop::interop(FILES, interop::SEED)
 }
 
 fn fuzz_all(options: &Options) -> Outcome {
