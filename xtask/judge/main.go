@@ -10,6 +10,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -132,15 +133,19 @@ func replayOnce(arguments []string) error {
 
 // serve answers in the order of the requests; one that cannot be read ends it.
 func serve(directory string, in io.Reader, out io.Writer) error {
-	requests := json.NewDecoder(bufio.NewReaderSize(in, 1<<20))
+	requests := bufio.NewReaderSize(in, 1<<20)
 	buffered := bufio.NewWriterSize(out, 1<<16)
 	answers := json.NewEncoder(buffered)
 	path := filepath.Join(directory, "replayed")
 	for {
-		var asked request
-		if err := requests.Decode(&asked); err == io.EOF {
+		line, err := requests.ReadBytes('\n')
+		if err == io.EOF {
 			return buffered.Flush()
 		} else if err != nil {
+			return err
+		}
+		var asked request
+		if err := json.Unmarshal(line, &asked); err != nil {
 			return err
 		}
 		found, err := judge(&asked, path)
@@ -151,9 +156,12 @@ func serve(directory string, in io.Reader, out io.Writer) error {
 		if err := answers.Encode(found); err != nil {
 			return err
 		}
-		// Whoever asks one question at a time waits for this.
-		if err := buffered.Flush(); err != nil {
-			return err
+		// Whoever waits for this answer before the next question must get it; others are told many at once.
+		waiting, _ := requests.Peek(requests.Buffered())
+		if bytes.IndexByte(waiting, '\n') < 0 {
+			if err := buffered.Flush(); err != nil {
+				return err
+			}
 		}
 	}
 }

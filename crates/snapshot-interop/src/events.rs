@@ -99,6 +99,15 @@ impl Happening {
         Ok(to(event))
     }
 
+    /// As [`tell`](Self::tell), but a clock is the time that a message brought, which a Serf agent's clock is then beyond.
+    pub(crate) fn tell_as_serf_hears_it<R>(
+        &self,
+        to: impl FnOnce(Event<'_>) -> R,
+    ) -> Result<R, InvalidMember> {
+        let beyond = u64::from(self.what == What::Clock);
+        Self { time: self.time + beyond, ..self.clone() }.tell(to)
+    }
+
     /// As an event in the life of a Serf agent, if there is such a one.
     pub(crate) fn of_serf(&self) -> Option<LifeEvent> {
         let kind = match self.what {

@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use snapshot_engine::{FindingKind, Mode, Replay};
-use snapshot_format::{MAX_LINE, MAX_NAME, Trust};
+use snapshot_engine::{FindingKind, Mode, Replay, State};
+use snapshot_format::{MAX_LINE, MAX_NAME, Name, Trust};
 use snapshot_io::read_blocks;
 
 use crate::Outcome;
@@ -33,6 +33,10 @@ struct Suspect<'a> {
     length: u64,
     is_first: bool,
     trust: Trust,
+    /// Whether the node that hides in the line is alive already.
+    hides_alive: bool,
+    /// Whether a `not-alive` line names a node that is known, a carriage return at the end of the name included.
+    names_known: bool,
 }
 
 /// Goes through a file line by line.
@@ -42,10 +46,16 @@ pub(crate) fn excuse(file: &[u8], rejoin: bool) -> Outcome<Excuse> {
     let decoder = read_blocks(file, |block| {
         let trust = block.trust;
         for line in block.lines {
-            let finding = replay.line(&line, trust);
-            let suspect =
-                Suspect { bytes: line.bytes, length: line.len, is_first: line.number == 1, trust };
-            match finding {
+            let mut suspect = Suspect {
+                bytes: line.bytes,
+                length: line.len,
+                is_first: line.number == 1,
+                trust,
+                hides_alive: false,
+                names_known: false,
+            };
+            suspect.look_up(replay.state());
+            match replay.line(&line, trust) {
                 None => excuse.keep(line.bytes),
                 Some(finding) => excuse.take(&suspect, finding.kind),
             }
@@ -87,6 +97,15 @@ impl Excuse {
 }
 
 impl<'a> Suspect<'a> {
+    /// What the state before the line says about it.
+    fn look_up(&mut self, state: &State) {
+        let is_alive = |name| Name::new(name).is_ok_and(|name| state.addr_of(name).is_some());
+        self.hides_alive = self.hidden().is_some_and(|(name, _)| is_alive(name));
+        self.names_known = self.bytes.strip_prefix(b"not-alive: ").is_some_and(|name| {
+            is_alive(name) || state.failed().any(|(failed, ..)| failed.as_bytes() == name)
+        });
+    }
+
     /// Whether the line is of the kind that its finding says, with its carriage return or, in unsealed bytes, without.
     fn deserves(&self, kind: FindingKind) -> bool {
         let unsealed = !matches!(self.trust, Trust::Sealed(_));
@@ -112,10 +131,13 @@ impl<'a> Suspect<'a> {
             FindingKind::ClockInDamage => damaged && clock_of(line).is_some(),
             FindingKind::Salvaged | FindingKind::Glued => {
                 let open = line.starts_with(b"alive: ") || !is_record(line);
-                unsealed && open && self.hidden().is_some()
+                let is_alive = self.hides_alive == (kind == FindingKind::Glued);
+                unsealed && open && self.hidden().is_some() && is_alive
             }
             FindingKind::ByteOrderMark => self.is_first && self.bytes.starts_with(MARK),
-            FindingKind::CarriageReturn => unsealed && self.bytes.ends_with(b"\r"),
+            FindingKind::CarriageReturn => {
+                unsealed && self.bytes.ends_with(b"\r") && !self.names_known
+            }
             FindingKind::SealMismatch | FindingKind::SealLength => {
                 damaged && line.starts_with(b"#@seal: ")
             }

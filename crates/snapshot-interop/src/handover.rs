@@ -7,13 +7,14 @@ use std::fs;
 use std::path::Path;
 
 use snapshot_engine::{Mode, State};
+use snapshot_io::Options;
 use snapshot_io::sim::Stepper;
 
 use crate::events::{self, Happening};
 use crate::judge::{Judge, Life};
 use crate::lines::Chance;
 use crate::view::{View, read};
-use crate::writing::{START, Watch, options, tell};
+use crate::writing::{START, Watch, policy_of, tell};
 use crate::{Outcome, hex};
 
 /// The turns of one file.
@@ -92,7 +93,9 @@ fn chain(judge: &mut Judge, path: &Path, seed: u64, figures: &mut Figures) -> Ou
 
 /// A life of our recorder: it recovers what the judge recovers, and leaves what the judge can read.
 fn ours(judge: &mut Judge, path: &Path, chance: &mut Chance, figures: &mut Figures) -> Outcome {
-    let (options, rejoin) = options(chance)?;
+    let policy = policy_of(chance)?;
+    let rejoin = policy.rejoin_after_leave;
+    let options = Options::new().policy(policy.clone());
     let before = if path.exists() { fs::read(path)? } else { Vec::new() };
     let said = judge.replay(&before, rejoin)?.view;
     let (mut stepper, _) = Stepper::open(&options, path, START)?;
@@ -101,7 +104,7 @@ fn ours(judge: &mut Judge, path: &Path, chance: &mut Chance, figures: &mut Figur
         return Err(format!("recovered {recovered}; the judge {said}").into());
     }
     // Until it is rewritten the file is the other's.
-    let mut watch = Watch { judge, path, rejoin, last: before, readings: 0 };
+    let mut watch = Watch { judge, path, policy, left: false, last: before, readings: 0 };
     for _ in 0..chance.below(12) {
         tell(&mut stepper, &events::any(chance))?;
         if chance.one_in(3) {
@@ -114,6 +117,7 @@ fn ours(judge: &mut Judge, path: &Path, chance: &mut Chance, figures: &mut Figur
     }
     if chance.one_in(5) {
         tell(&mut stepper, &events::depart(chance))?;
+        watch.left = true;
         figures.departures += 1;
     }
     stepper.engine().request_sync();

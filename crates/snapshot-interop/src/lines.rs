@@ -57,13 +57,14 @@ const PLAIN_NAMES: [&[u8]; 16] = [
 ];
 
 /// Names that only Serf takes, and some on which readers fall out.
-const ODD_NAMES: [&[u8]; 10] = [
+const ODD_NAMES: [&[u8]; 11] = [
     b"",
     b" ",
     b"alive: a",
     b"x alive: a 1.1.1.1:1 y",
     b"not-alive: a",
     b"a\r",
+    b"cr",
     b"\r",
     b"b\0\0\0\0\0\0\0\0a",
     b"\xef\xbb\xbfa",

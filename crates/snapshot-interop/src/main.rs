@@ -6,6 +6,7 @@
 //! * [`reading`]: generated files, both settings, both of our readers.
 //! * [`corpus`]: the committed files and the answers kept of them.
 //! * [`writing`]: what our recorder leaves, after each batch.
+//! * [`twins`]: the same events, recorded by both.
 //! * [`handover`]: one file that both libraries open, append to and compact in turns.
 //! * [`suite`]: the edge cases, put to any program.
 
@@ -23,6 +24,7 @@ mod judge;
 mod lines;
 mod reading;
 mod suite;
+mod twins;
 mod view;
 mod writing;
 
@@ -76,6 +78,10 @@ fn compare(judge: &str, files: &str, seed: &str) -> Outcome {
     let begin = Instant::now();
     let told = writing::compare(&mut ask, directory.path(), seed, writing::streams(files))?;
     print_part("writing", begin, &told.to_string());
+
+    let begin = Instant::now();
+    let told = twins::compare(&mut ask, directory.path(), seed, twins::pairs(files))?;
+    print_part("twins", begin, &told.to_string());
 
     let begin = Instant::now();
     let told = handover::compare(&mut ask, directory.path(), seed, handover::chains(files))?;

@@ -1,8 +1,10 @@
 //! Generated files: our Serf mode must equal the judge on each, and hardened replay on those that are not damaged.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -17,6 +19,9 @@ use crate::{Outcome, hex, memory_directory};
 
 /// How many files may be under way to the judge.
 const AHEAD: usize = 256;
+/// From how many bytes of mended files on they are judged: all but the last, which may be large, fit into a pipe as
+/// questions and as answers, so nobody waits for room while the other does.
+const AT_ONCE: usize = 8 * 1024;
 /// So many differences are shown before it gives up: one fault has many.
 const SHOWN: usize = 5;
 
@@ -64,19 +69,25 @@ pub(crate) fn compare(judge: &Path, files: u64, seed: u64) -> Outcome<Figures> {
 /// Makes the files and sends each to the judge, under both settings.
 fn ask(
     mut questions: Questions,
-    to: &SyncSender<(u64, Made)>,
+    to: &SyncSender<(u64, Arc<Made>)>,
     files: u64,
     seed: u64,
 ) -> Outcome<Questions> {
     for number in 0..files {
         let seed = seed.wrapping_mul(1_000_000_007).wrapping_add(number);
         let made = generate::file(seed);
+        let made = Arc::new(made);
+        // First of all: whoever listens must be there when a large answer comes while the next question goes out.
+        // Where nobody listens any more, the comparison has ended with an error of its own.
+        if to.send((seed, Arc::clone(&made))).is_err() {
+            break;
+        }
         for rejoin in [false, true] {
             questions.replay(&made.bytes, rejoin)?;
         }
-        // Nobody listens any more: the comparison has ended with an error of its own.
-        if to.send((seed, made)).is_err() {
-            break;
+        // Else the judge could lack the question that is waited for, once enough files are ahead of it.
+        if number.is_multiple_of(AHEAD as u64 / 8) {
+            questions.flush()?;
         }
     }
     questions.flush()?;
@@ -84,53 +95,116 @@ fn ask(
 }
 
 fn judge_all(
-    from: &Receiver<(u64, Made)>,
+    from: &Receiver<(u64, Arc<Made>)>,
     mut answers: Answers,
     second: &mut Judge,
 ) -> Outcome<Figures> {
-    let mut figures = Figures::default();
+    let (mut figures, mut docket) = (Figures::default(), Docket::default());
     for (seed, made) in from {
         *figures.files.entry(made.kind).or_default() += 1;
         figures.bytes += made.bytes.len() as u64;
         for rejoin in [false, true] {
+            let case = Case { seed, rejoin, kind: made.kind };
             let said = answers.next()?;
-            let found = figures
-                .check_serf(&made, rejoin, &said, second)
-                .and_then(|()| figures.check_hardened(&made, rejoin, &said.view, second));
-            if let Err(error) = found {
-                let file = hex::encode(&made.bytes);
-                println!(
-                    "seed {seed} with rejoin {rejoin}, {}: {error}\n  {file}",
-                    made.kind.as_str()
-                );
-                figures.wrong += 1;
+            if let Err(error) = figures.check_serf(&made.bytes, rejoin, &said, second) {
+                figures.complain(case, &made.bytes, error.as_ref());
+            }
+            match figures.check_hardened(&made.bytes, case, said.view) {
+                Ok(difference) => docket.add(difference),
+                Err(error) => figures.complain(case, &made.bytes, error.as_ref()),
+            }
+            if docket.mended_bytes >= AT_ONCE {
+                docket.settle(second, &mut figures)?;
             }
         }
         if figures.wrong >= SHOWN {
             return Err("so many differences are enough".into());
         }
     }
+    docket.settle(second, &mut figures)?;
     if figures.wrong > 0 {
         return Err(format!("{} readings differ", figures.wrong).into());
     }
     Ok(figures)
 }
 
+/// One file under one setting.
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    seed: u64,
+    rejoin: bool,
+    kind: Kind,
+}
+
+/// A reading of ours that is not Serf's, and its reasons.
+#[derive(Debug)]
+struct Difference {
+    case: Case,
+    file: Vec<u8>,
+    ours: View,
+    said: View,
+    excuse: Excuse,
+}
+
+/// Differences whose mended files the judge has yet to read: one question at a time would mostly be waiting.
+#[derive(Debug, Default)]
+struct Docket {
+    differences: Vec<Difference>,
+    mended_bytes: usize,
+}
+
+impl Docket {
+    fn add(&mut self, difference: Option<Difference>) {
+        self.mended_bytes += difference.as_ref().map_or(0, |found| found.excuse.mended.len());
+        self.differences.extend(difference);
+    }
+
+    fn settle(&mut self, judge: &mut Judge, figures: &mut Figures) -> Outcome {
+        for found in &self.differences {
+            judge.questions.replay(&found.excuse.mended, found.case.rejoin)?;
+        }
+        judge.questions.flush()?;
+        self.mended_bytes = 0;
+        for found in self.differences.drain(..) {
+            let mended = judge.answers.next()?.view;
+            if let Err(error) = found.check(&mended) {
+                figures.complain(found.case, &found.file, error.as_ref());
+            } else {
+                figures.count(&found.excuse);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Difference {
+    /// The reasons are good ones, and the library reads the mended file as we read the damaged one.
+    fn check(&self, mended: &View) -> Outcome {
+        let Self { ours, said, excuse, .. } = self;
+        if !excuse.causes.is_empty() && excuse.unjustified.is_empty() && mended == ours {
+            return Ok(());
+        }
+        let (causes, unjustified) = (&excuse.causes, &excuse.unjustified);
+        let why = format!("causes {causes:?}, unjustified {unjustified:?}, mended {mended}");
+        Err(format!("no excuse: ours {ours}; the judge {said}; {why}").into())
+    }
+}
+
 impl Figures {
     /// Serf mode is the judge's reading and the judge's warnings; only a line that is too long is no line to us.
     fn check_serf(
         &mut self,
-        made: &Made,
+        file: &[u8],
         rejoin: bool,
         said: &Verdict,
         second: &mut Judge,
     ) -> Outcome {
-        let (state, report) = read(&made.bytes, Mode::Serf, rejoin)?;
+        let (state, report) = read(file, Mode::Serf, rejoin)?;
         let ours = View::from(&state);
         self.serf_readings += 1;
-        let lines = || made.bytes.split_inclusive(|byte| *byte == b'\n');
+        let lines = || file.split_inclusive(|byte| *byte == b'\n');
         let is_long = |line: &&[u8]| line.len() > MAX_LINE + 1 && line.ends_with(b"\n");
-        let long = if made.bytes.len() > MAX_LINE { lines().filter(is_long).count() } else { 0 };
+        let long = if file.len() > MAX_LINE { lines().filter(is_long).count() } else { 0 };
         let without: Verdict;
         let said = if long == 0 {
             said
@@ -152,41 +226,46 @@ impl Figures {
         Ok(())
     }
 
-    /// Hardened replay is the judge's reading of the file, or of the file that was mended as the page says.
+    /// Hardened replay is the judge's reading of the file, or it has reasons.
     fn check_hardened(
         &mut self,
-        made: &Made,
-        rejoin: bool,
-        said: &View,
-        second: &mut Judge,
-    ) -> Outcome {
-        let (state, report) = read(&made.bytes, Mode::Hardened, rejoin)?;
+        file: &[u8],
+        case: Case,
+        said: View,
+    ) -> Outcome<Option<Difference>> {
+        let (state, report) = read(file, Mode::Hardened, case.rejoin)?;
         let ours = View::from(&state);
-        if made.kind == Kind::History && report.findings_total > 0 {
+        if case.kind == Kind::History && report.findings_total > 0 {
             return Err(format!("an undamaged file has findings: {:?}", report.findings).into());
         }
         self.with_findings += u64::from(report.findings_total > 0);
-        if ours == *said {
+        if ours == said {
             self.hardened_equal += 1;
-            return Ok(());
+            return Ok(None);
         }
-        let Excuse { mended, causes, unjustified, findings } = excuse(&made.bytes, rejoin)?;
-        let mended = second.replay(&mended, rejoin)?.view;
-        if findings != report.findings_total {
-            return Err(format!("{findings} findings by line, {}", report.findings_total).into());
+        let excuse = excuse(file, case.rejoin)?;
+        if excuse.findings != report.findings_total {
+            let by_line = excuse.findings;
+            return Err(format!("{by_line} findings by line, {}", report.findings_total).into());
         }
-        if causes.is_empty() || !unjustified.is_empty() || mended != ours {
-            let why = format!("causes {causes:?}, unjustified {unjustified:?}, mended {mended}");
-            return Err(format!("no excuse: ours {ours}; the judge {said}; {why}").into());
-        }
+        Ok(Some(Difference { case, file: file.to_vec(), ours, said, excuse }))
+    }
+
+    fn count(&mut self, excuse: &Excuse) {
         self.hardened_differs += 1;
-        let alone = causes.len() == 1;
-        for kind in causes {
-            let cause = self.causes.entry(kind).or_default();
+        let alone = excuse.causes.len() == 1;
+        for kind in &excuse.causes {
+            let cause = self.causes.entry(*kind).or_default();
             cause.alone += u64::from(alone);
             cause.with_others += u64::from(!alone);
         }
-        Ok(())
+    }
+
+    fn complain(&mut self, case: Case, file: &[u8], error: &dyn Error) {
+        let Case { seed, rejoin, kind } = case;
+        let file = hex::encode(file);
+        println!("seed {seed} with rejoin {rejoin}, {}: {error}\n  {file}", kind.as_str());
+        self.wrong += 1;
     }
 }
 

@@ -7,9 +7,9 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use snapshot_engine::{Durability, Identity, Mode, State, UnixMillis};
-use snapshot_io::Options;
+use snapshot_engine::{Durability, Identity, Mode, Policy, Replay, State, UnixMillis};
 use snapshot_io::sim::Stepper;
+use snapshot_io::{Options, replay};
 
 use crate::events::{self, Happening};
 use crate::judge::Judge;
@@ -57,21 +57,21 @@ pub(crate) fn compare(
 
 fn record(judge: &mut Judge, path: &Path, seed: u64, figures: &mut Figures) -> Outcome {
     let mut chance = Chance::new(seed);
-    let (options, rejoin) = options(&mut chance)?;
+    let policy = policy_of(&mut chance)?;
+    let options = Options::new().policy(policy.clone());
     let (mut stepper, _) = Stepper::open(&options, path, START)?;
-    let mut watch = Watch { judge, path, rejoin, last: Vec::new(), readings: 0 };
+    let mut watch = Watch { judge, path, policy, left: false, last: Vec::new(), readings: 0 };
     figures.streams += 1;
-    let mut left = false;
     for _ in 0..20 + chance.below(60) {
         match chance.below(16) {
             0 => drop(stepper.engine().request_sync()),
             1 => drop(stepper.engine().request_rewrite()),
             2 | 15 => stepper.wait(Duration::from_millis(500)),
             3 if chance.one_in(10) => stepper.wait(Duration::from_secs(80 * 3600)),
-            4 if chance.one_in(6) && !left => {
+            4 if chance.one_in(6) && !watch.left => {
                 tell(&mut stepper, &events::depart(&mut chance))?;
                 figures.departures += 1;
-                left = true;
+                watch.left = true;
             }
             5..8 => watch.step(&mut stepper)?,
             _ => {
@@ -89,10 +89,9 @@ fn record(judge: &mut Judge, path: &Path, seed: u64, figures: &mut Figures) -> O
     Ok(())
 }
 
-/// Options with small limits, so that everything happens in a few events.
-pub(crate) fn options(chance: &mut Chance) -> Outcome<(Options, bool)> {
-    let rejoin = chance.one_in(2);
-    let mut policy = policy(rejoin);
+/// A policy with small limits, so that everything happens in a few events.
+pub(crate) fn policy_of(chance: &mut Chance) -> Outcome<Policy> {
+    let mut policy = policy(chance.one_in(2));
     policy.min_compact_size = [0, 600, 4000, 128 * 1024][chance.below(4)];
     policy.durability = [Durability::Always, Durability::Os, policy.durability][chance.below(3)];
     if chance.one_in(4) {
@@ -101,7 +100,7 @@ pub(crate) fn options(chance: &mut Chance) -> Outcome<(Options, bool)> {
     if chance.one_in(2) {
         policy.identity = Identity::new(Some(b"east"), Some(b"web-1"))?;
     }
-    Ok((Options::new().policy(policy), rejoin))
+    Ok(policy)
 }
 
 pub(crate) fn tell(stepper: &mut Stepper, happening: &Happening) -> Outcome {
@@ -113,8 +112,10 @@ pub(crate) fn tell(stepper: &mut Stepper, happening: &Happening) -> Outcome {
 pub(crate) struct Watch<'a> {
     pub(crate) judge: &'a mut Judge,
     pub(crate) path: &'a Path,
-    /// The setting of the recorder.
-    pub(crate) rejoin: bool,
+    /// The recorder's.
+    pub(crate) policy: Policy,
+    /// Whether its owner has left: then the file holds nobody for those who do not rejoin.
+    pub(crate) left: bool,
     pub(crate) last: Vec<u8>,
     pub(crate) readings: u64,
 }
@@ -158,16 +159,26 @@ impl Watch<'_> {
         let progress = stepper.engine().progress();
         let all_written = progress.written == progress.accepted;
         let live = all_written.then(|| stepper.engine().state());
-        self.readings += check_file(self.judge, &file, live.map(|live| (live, self.rejoin)))?;
+        self.readings += check_file(self.judge, &file, &self.policy, live)?;
+        if all_written && self.left && !read(&file, Mode::Hardened, false)?.0.is_empty() {
+            return Err(format!("it does not say who left: {}", hex::encode(&file)).into());
+        }
         self.last = file;
         Ok(())
     }
 }
 
-/// A file that we wrote: how often it was read. The state is what it must say under that setting.
-fn check_file(judge: &mut Judge, file: &[u8], live: Option<(&State, bool)>) -> Outcome<u64> {
+/// A file that we wrote: how often it was read. The state is what it must say under the recorder's policy.
+fn check_file(
+    judge: &mut Judge,
+    file: &[u8],
+    policy: &Policy,
+    live: Option<&State>,
+) -> Outcome<u64> {
     for rejoin in [false, true] {
-        let (ours, report) = read(file, Mode::Hardened, rejoin)?;
+        let mut reader = policy.clone();
+        reader.rejoin_after_leave = rejoin;
+        let (ours, report) = replay(file, Replay::new(Mode::Hardened, &reader, 7))?;
         let shown = || format!("with rejoin {rejoin}: {}", hex::encode(file));
         if report.findings_total > 0 || !report.is_wholly_sealed() {
             return Err(format!("our own reader finds {:?} {}", report.findings, shown()).into());
@@ -178,7 +189,7 @@ fn check_file(judge: &mut Judge, file: &[u8], live: Option<(&State, bool)>) -> O
             let (judged, warnings) = (said.view, said.warnings);
             return Err(format!("ours {view}; the judge {judged} {warnings:?} {}", shown()).into());
         }
-        if let Some((live, _)) = live.filter(|(_, setting)| *setting == rejoin) {
+        if let Some(live) = live.filter(|_| policy.rejoin_after_leave == rejoin) {
             let same = View::from(live) == view && live.failed().eq(ours.failed());
             if !same {
                 let live = View::from(live);
