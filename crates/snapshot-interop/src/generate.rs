@@ -73,7 +73,26 @@ fn any_lines(chance: &mut Chance) -> Vec<u8> {
         any_line(chance, &mut file);
         file.push(b'\n');
     }
+    if chance.one_in(10) {
+        doubles(chance, &mut file);
+    }
     file
+}
+
+/// Lines about two nodes whose names differ in a carriage return alone: there it is part of a name or an editor's.
+fn doubles(chance: &mut Chance, file: &mut Vec<u8>) {
+    let lines: [&[u8]; 5] = [
+        b"alive: cr\r 10.0.0.1:7946\n",
+        b"alive: cr 10.0.0.2:7946\n",
+        b"not-alive: cr\r\n",
+        b"#@failed: cr\r 10.0.0.1:7946 1763867000000\n",
+        b"not-alive: cr\r\n",
+    ];
+    for line in lines {
+        if !chance.one_in(3) {
+            file.extend_from_slice(line);
+        }
+    }
 }
 
 pub(crate) fn any_line(chance: &mut Chance, file: &mut Vec<u8>) {
