@@ -187,7 +187,7 @@ impl<'a> Suspect<'a> {
         [self.plain(), self.trimmed(FindingKind::CarriageReturn)].into_iter().find_map(|line| {
             let mut starts = (1..line.len()).rev();
             starts.find_map(|at| {
-                let (name, addr) = node_of(&line[at..])?;
+                let (name, addr) = split(line[at..].strip_prefix(b"alive: ")?)?;
                 let valid = (1..=MAX_NAME).contains(&name.len())
                     && !name.windows(8).any(|window| window == [0; 8])
                     && is_dialable(addr);
@@ -269,6 +269,8 @@ mod tests {
         check(b"clock: 281474976710657\n", b"", &[ClockTooHigh]);
         check(b"alive: a nowhere\nclock: 1\n", b"clock: 1\n", &[InvalidAddress]);
         check(b"cloalive: a 1.1.1.1:1\n", b"alive: a 1.1.1.1:1\n", &[Salvaged]);
+        let failed = b"loalive: a 1.1.#@failed: b c:1 7:1\n";
+        check(failed, b"alive: a 1.1.#@failed: b c:1 7:1\n", &[Salvaged]);
         let glued = b"alive: a 1.1.1.1:1\nalive: b 1.alive: a 1.1.1.1:1\n";
         check(glued, b"alive: a 1.1.1.1:1\n", &[Glued]);
         check(b"\xef\xbb\xbfclock: 1\n", b"clock: 1\n", &[ByteOrderMark]);
