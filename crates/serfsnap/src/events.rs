@@ -1,20 +1,9 @@
 //! Lines of JSON that become events.
 
-use std::fmt::Display;
-
 use serde::Deserialize;
-use snapshot_engine::{Coordinate, Event, InvalidEvent, LamportTime, Member, Name};
+use snapshot_engine::{Coordinate, Event, LamportTime};
 
-use crate::show::{MAX_QUOTE, cut, shown};
-
-/// Stands for the address of a member that left, failed or was reaped, where it does not count.
-const NOWHERE: &[u8] = b"0.0.0.0:1";
-
-/// Takes in events.
-pub(crate) trait Recorder {
-    fn record(&mut self, event: Event<'_>) -> Result<(), InvalidEvent>;
-    fn is_alive(&self, name: Name<'_>) -> bool;
-}
+use crate::member::{Change, Recorder, Refused, host_port, quote, why};
 
 /// Hands the events of a line to the recorder; an error is what was wrong with it, in a sentence.
 ///
@@ -36,10 +25,10 @@ pub(crate) fn record_line(line: &[u8], recorder: &mut impl Recorder) -> Result<(
             let coordinate = Coordinate::from_json(json.to_string().as_bytes());
             Event::Coordinate(coordinate.map_err(|error| format!("the coordinate: {error}"))?)
         }
-        "member-join" | "member-update" | "member-failed" | "member-leave" | "member-reap" => {
-            return members(&line, recorder);
-        }
-        _ => return Err(format!("no such event: {}", quote(&line.event))),
+        event => match Change::parse(event.as_bytes()) {
+            Some(change) => return members(change, &line, recorder),
+            None => return Err(format!("no such event: {}", quote(event))),
+        },
     };
     recorder.record(event).map_err(|error| error.to_string())
 }
@@ -61,20 +50,18 @@ struct MemberLine {
     port: Option<u16>,
 }
 
-fn members(line: &Line, recorder: &mut impl Recorder) -> Result<(), String> {
+fn members(change: Change, line: &Line, recorder: &mut impl Recorder) -> Result<(), String> {
     let members = line.members.as_ref().ok_or_else(|| needs(line, "members"))?;
-    let mut wrong = Vec::new();
+    let mut refused = Refused::default();
     for (index, member) in members.iter().enumerate() {
-        if let Err(error) = record_member(&line.event, member, recorder) {
-            let name = member.name.as_deref().or(member.name_hex.as_deref()).unwrap_or_default();
-            wrong.push(format!("member {} ({}): {error}", index + 1, quote(name)));
-        }
+        let name = member.name.as_deref().or(member.name_hex.as_deref()).unwrap_or_default();
+        refused.note(index, name, record_member(change, member, recorder));
     }
-    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
+    refused.outcome()
 }
 
 fn record_member(
-    event: &str,
+    change: Change,
     member: &MemberLine,
     recorder: &mut impl Recorder,
 ) -> Result<(), String> {
@@ -83,40 +70,9 @@ fn record_member(
         (None, Some(name)) => name.as_bytes().to_vec(),
         (None, None) => return Err("it has neither name nor name_hex".to_owned()),
     };
-    let counts = matches!(event, "member-join" | "member-update" | "member-failed");
-    let addr = match (&member.addr, member.port) {
-        (Some(addr), Some(port)) if counts => host_port(addr, port),
-        _ if matches!(event, "member-join" | "member-update") => {
-            return Err("it needs addr and port".to_owned());
-        }
-        _ => NOWHERE.to_vec(),
-    };
-    let known = Member::new(&decoded, &addr);
-    let member = known.map_err(|error| {
-        let addr = shown(&addr);
-        if addr.as_bytes() == NOWHERE {
-            error.to_string()
-        } else {
-            format!("{error} (at {})", quote(&addr))
-        }
-    })?;
-    let event = match event {
-        "member-join" => Event::MemberJoin(member),
-        "member-update" => Event::MemberUpdate(member),
-        "member-leave" => Event::MemberLeave(member),
-        "member-reap" => Event::MemberReap(member),
-        // Nobody knows where it was, so there is nothing to keep.
-        _ if addr == NOWHERE && !recorder.is_alive(member.name()) => return Ok(()),
-        _ => Event::MemberFailed(member),
-    };
-    recorder.record(event).map_err(|error| error.to_string())
-}
-
-/// `host:port`, an IPv6 address in brackets, as the file has it.
-fn host_port(addr: &str, port: u16) -> Vec<u8> {
-    let bare_v6 = addr.contains(':') && !addr.starts_with('[');
-    let addr = if bare_v6 { format!("[{addr}]:{port}") } else { format!("{addr}:{port}") };
-    addr.into_bytes()
+    let addr = member.addr.as_ref().zip(member.port);
+    let addr = addr.map(|(addr, port)| host_port(addr, port.into()));
+    change.record(&decoded, addr.as_deref(), recorder)
 }
 
 fn unhex(hex: &str) -> Option<Vec<u8>> {
@@ -130,57 +86,15 @@ fn needs(line: &Line, key: &str) -> String {
     format!("a {} event needs `{key}`", quote(&line.event))
 }
 
-/// What a member or an operator wrote, short; whoever prints the message escapes it.
-fn quote(text: &str) -> impl Display {
-    cut(text, MAX_QUOTE).into_owned()
-}
-
-/// The parser's word, with the place in the line; it counts lines of its own, of which there is one.
-fn why(error: &serde_json::Error) -> String {
-    let said = error.to_string();
-    let what = said.rsplit_once(" at line ").map_or(&*said, |(what, _)| what);
-    format!("byte {}: {what}", error.column())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Writes events down as they would stand in a file.
-    #[derive(Default)]
-    struct Notes(Vec<String>);
-
-    impl Recorder for Notes {
-        fn record(&mut self, event: Event<'_>) -> Result<(), InvalidEvent> {
-            snapshot_engine::Policy::default().admit(&event)?;
-            let member = |what: &str, member: Member<'_>| {
-                format!("{what} {} {}", member.name(), member.addr())
-            };
-            self.0.push(match event {
-                Event::MemberJoin(of) => member("join", of),
-                Event::MemberUpdate(of) => member("update", of),
-                Event::MemberFailed(of) => member("failed", of),
-                Event::MemberLeave(of) => member("leave", of),
-                Event::MemberReap(of) => member("reap", of),
-                Event::User(time) => format!("user {time}"),
-                Event::Query(time) => format!("query {time}"),
-                Event::Clock(time) => format!("clock {time}"),
-                Event::Coordinate(of) => format!("coordinate {}", of.height()),
-                Event::Leave => "leave".to_owned(),
-                _ => unreachable!(),
-            });
-            Ok(())
-        }
-
-        fn is_alive(&self, name: Name<'_>) -> bool {
-            name.as_bytes() == b"known"
-        }
-    }
+    use crate::member::tests::Notes;
 
     fn check(line: &str, recorded: &[&str], complaint: &str) {
         let mut notes = Notes::default();
         let outcome = record_line(line.as_bytes(), &mut notes);
-        assert_eq!(notes.0, recorded, "{line}");
+        assert_eq!(notes.events, recorded, "{line}");
         assert_eq!(outcome.err().as_deref().unwrap_or_default(), complaint, "{line}");
     }
 

@@ -1,31 +1,27 @@
-//! `record`: events from standard input into a snapshot.
+//! `record`: events into a snapshot, from standard input or from a live agent.
 
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use snapshot_engine::{
-    Durability, Event, Identity, InvalidEvent, Mode, Name, Policy, Position, Replay,
-};
-use snapshot_io::{Health, Options, Recovery, Snapshotter};
+use snapshot_engine::{Durability, Identity, Mode, Policy, Replay};
 
-use crate::ack::Acks;
 use crate::args::Reader;
-use crate::events::{self, Recorder};
 use crate::failure::{self, Failure, Outcome};
 use crate::input::Input;
-use crate::out::complain;
 use crate::reading::random_seed;
-use crate::show::{count, shown, shown_path};
-use crate::stdin::{self, MAX_LINE, Next, Stdin};
+use crate::rpc::{self, Agent};
+use crate::session::{Lines, Session};
+use crate::stdin::{self, Stdin};
 use crate::{input, owner, units};
 
-/// Record events from standard input, one JSON object a line.
+/// Record events from standard input, a live Serf agent or member lists.
 ///
+/// Without --serf-rpc and --members, standard input has one event a line, a JSON object.
 /// The file is created where it is missing.
 /// One that a Serf, Consul or Nomad agent wrote is taken over with all that it says; that agent must be stopped.
 /// At the end of input, at SIGINT and at SIGTERM everything recorded is synced and the file is closed.
@@ -35,6 +31,24 @@ use crate::{input, owner, units};
 pub(crate) struct Args {
     /// The snapshot
     file: OsString,
+
+    /// Record what the Serf agent with this RPC address tells, until SIGINT or SIGTERM
+    ///
+    /// The agent may be started later and stopped meanwhile: it is tried again, with growing waits of up to 10 s.
+    /// FILE is kept beside the agent's own snapshot and must be another file.
+    #[arg(long, value_parser = rpc::addr, value_name = "ADDR")]
+    serf_rpc: Option<String>,
+
+    /// The key that the agent asks for (default: `SERF_RPC_AUTH` of the environment, which other users do not see)
+    #[arg(long, requires = "serf_rpc", value_name = "KEY")]
+    auth: Option<String>,
+
+    /// Standard input has one member list a line, as Consul, Nomad and Serf give them in JSON; record what has changed
+    ///
+    /// A member that a list lacks was reaped.
+    /// An empty list is a bad line, and a list of one member reaps nobody: so speaks an agent that has just started.
+    #[arg(long, value_parser = ["-"], hide_possible_values = true, value_name = "-", conflicts_with = "serf_rpc")]
+    members: Option<String>,
 
     /// What power loss may take
     #[arg(long, value_enum, default_value_t = Level::Interval, value_name = "LEVEL")]
@@ -69,7 +83,7 @@ pub(crate) struct Args {
     node: Option<OsString>,
 
     /// Print {"acked":N} when the first N lines of input, bad ones included, are durable under the chosen level
-    #[arg(long)]
+    #[arg(long, conflicts_with = "serf_rpc")]
     ack: bool,
 
     /// Do not look for a process that has FILE open: it is known that nothing writes there
@@ -99,15 +113,24 @@ const EXAMPLES: &str = r#"Events:
   Joins and updates need addr and port. `name_hex` may stand for a name that is not UTF-8.
   `clock` carries the Lamport clock's present time; after `leave` only higher clocks are recorded.
 
+Member lists:
+  An array of members, or an object with one under `members` or `Members`:
+  [{"Name":"a","Addr":"10.0.0.1","Port":8301,"Status":1}]
+  {"members":[{"name":"a","addr":"10.0.0.1:7946","port":7946,"status":"alive"}]}
+  Status: alive (1), leaving (2), left (3), failed (4); any other changes nothing and is told.
+
 Examples:
   my-agent --events | serfsnap record --node web-1 /var/lib/my-agent/snapshot
   echo '{"event":"member-join","members":[{"name":"a","addr":"::1","port":7946}]}' |
       serfsnap record --durability always --ack snapshot
+  serfsnap record --serf-rpc 127.0.0.1:7373 --node web-1 /var/lib/serf/kept.snapshot
+  while sleep 5; do curl --silent localhost:8500/v1/agent/members | jq --compact-output .; done |
+      serfsnap record --members - /var/lib/consul-kept/local.snapshot
 
-Exit codes: 0 all recorded, 1 a line was bad and the rest is recorded, 2 it could not be done."#;
+Exit codes: 0 all recorded, 1 a line or a member was bad and the rest is recorded, 2 it could not be done."#;
 
-/// How long the disk is given to take the last records.
-const CLOSING: Duration = Duration::from_secs(30);
+/// Where Serf's own tool finds the key.
+const AUTH_VARIABLE: &str = "SERF_RPC_AUTH";
 
 pub(crate) fn run(args: &Args) -> Outcome {
     let path = Path::new(&args.file);
@@ -118,22 +141,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
     }
     let signals = stdin::signals();
     let signals = signals.map_err(|error| Failure::told(format!("signals: {error}")))?;
-    let policy = args.policy()?;
-    let log = open(path, &policy)?;
-    let acks = args.ack.then(|| Acks::start(log.clone()));
-    let mut session = Session { log, policy, position: Position::default(), lines: 0, bad: 0 };
-    let taken_in = session.take_in(&mut Stdin::new(io::stdin(), signals), acks.as_ref());
-    let bad = session.bad;
-    let closed = session.log.close().wait(CLOSING);
-    let acked = acks.map_or(Ok(()), Acks::finish);
-    closed.map_err(|error| {
-        let path = shown_path(&args.file);
-        Failure::told(format!(
-            "{path}: the last records may be lost: {error}; mend the disk and record them again"
-        ))
-    })?;
-    taken_in.map_err(|error| Failure::told(format!("standard input cannot be read: {error}")))?;
-    failure::printed(acked, u8::from(bad > 0))
+    let mut session = Session::open(path, args.policy()?)?;
+    let taken_in = args.take_in(signals, &mut session);
+    session.close(taken_in)
 }
 
 /// Refuses somebody's document before a lock is put beside it.
@@ -149,6 +159,18 @@ fn refuse_text(path: &Path) -> Result<(), Failure> {
 }
 
 impl Args {
+    /// Records until nothing more comes.
+    fn take_in(&self, signals: UnixStream, session: &mut Session) -> Result<(), Failure> {
+        if let Some(addr) = &self.serf_rpc {
+            let key = self.auth.clone().or_else(|| std::env::var(AUTH_VARIABLE).ok());
+            let agent = Agent::new(addr.clone(), key.filter(|key| !key.is_empty()));
+            return agent.follow(&signals, session);
+        }
+        let lines = if self.members.is_some() { Lines::Members } else { Lines::Events };
+        let mut stdin = Stdin::new(io::stdin(), signals, lines.max_len());
+        session.take_in(lines, &mut stdin, self.ack)
+    }
+
     fn policy(&self) -> Result<Policy, Failure> {
         let mut policy = Policy::default();
         policy.durability = match self.durability {
@@ -179,89 +201,5 @@ fn given<'a>(option: &str, value: Option<&'a OsString>) -> Result<Option<&'a [u8
             Identity::MAX_LEN
         ))),
         _ => Ok(Some(value.as_bytes())),
-    }
-}
-
-fn open(path: &Path, policy: &Policy) -> Result<Snapshotter, Failure> {
-    let shown = shown_path(path.as_os_str());
-    let trouble = AtomicBool::new(false);
-    let tell = move |health: Health| {
-        // That all is well is news only after it was not; a file of another make is rewritten before anything else.
-        if trouble.swap(!health.is_good(), Ordering::Relaxed) || !health.is_good() {
-            complain(&format_args!("{shown}: {health}"));
-        }
-    };
-    let options = Options::new().policy(policy.clone()).on_health(tell);
-    let (log, recovery) = options.open(path).map_err(|error| failure::of_open(path, &error))?;
-    tell_of(path, &recovery);
-    let shown = shown_path(path.as_os_str());
-    log.health().warnings().for_each(|warning| complain(&format_args!("{shown}: {warning}")));
-    Ok(log)
-}
-
-/// What the operator should know of the file that was found.
-fn tell_of(path: &Path, recovery: &Recovery) {
-    let path = shown_path(path.as_os_str());
-    if recovery.adopted_orphan {
-        complain(&format_args!(
-            "{path}: an interrupted compaction of Serf had left {path}.compact alone; it was taken over"
-        ));
-    }
-    if let Some(aside) = &recovery.kept_aside {
-        let aside = shown_path(aside.as_os_str());
-        let whose = recovery.report.identity.cluster.as_deref().map(shown).unwrap_or_default();
-        complain(&format_args!(
-            "{path}: the file found there, of cluster {whose:?}, is kept as {aside}"
-        ));
-    }
-    if let Some(first) = recovery.report.findings.first() {
-        let total = count(recovery.report.findings_total, "finding");
-        complain(&format_args!(
-            "{path}: {total} in the file found there, the first in line {} at byte {}: {}; it is rewritten with what was recovered, {} nodes alive",
-            first.line, first.offset, first.kind, recovery.alive
-        ));
-    }
-}
-
-/// Input becomes records.
-struct Session {
-    log: Snapshotter,
-    policy: Policy,
-    /// Behind everything recorded so far.
-    position: Position,
-    lines: u64,
-    bad: u64,
-}
-
-impl Session {
-    fn take_in(&mut self, stdin: &mut Stdin<io::Stdin>, acks: Option<&Acks>) -> io::Result<()> {
-        while let Some(next) = stdin.next()? {
-            self.lines += 1;
-            let outcome = match next {
-                Next::TooLong => Err(format!("longer than {MAX_LINE} bytes")),
-                Next::Line(line) if line.trim_ascii().is_empty() => Ok(()),
-                Next::Line(line) => events::record_line(line, self),
-            };
-            if let Err(why) = outcome {
-                self.bad += 1;
-                complain(&format_args!("line {} of the input: {why}", self.lines));
-            }
-            if let Some(acks) = acks {
-                acks.taken_in(self.lines, self.position);
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Recorder for Session {
-    fn record(&mut self, event: Event<'_>) -> Result<(), InvalidEvent> {
-        self.policy.admit(&event)?;
-        self.position = self.log.record(event);
-        Ok(())
-    }
-
-    fn is_alive(&self, name: Name<'_>) -> bool {
-        self.log.with_state(|state| state.addr_of(name).is_some())
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustix::event::{PollFd, PollFlags, poll};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 
-/// The longest line that is taken, in bytes: some ten thousand members.
+/// The longest line of events that is taken, in bytes: some ten thousand members.
 pub(crate) const MAX_LINE: usize = 4 * 1024 * 1024;
 /// How much is read at once, in bytes.
 const CHUNK: usize = 64 * 1024;
@@ -19,6 +19,8 @@ const MAX_LEFT: usize = 1024 * 1024;
 pub(crate) struct Stdin<I> {
     input: I,
     signals: UnixStream,
+    /// The longest line that is taken, in bytes.
+    max_line: usize,
     buffer: Vec<u8>,
     /// The bytes of the buffer that were read and not handed out.
     start: usize,
@@ -61,10 +63,11 @@ pub(crate) fn signals() -> io::Result<UnixStream> {
 
 impl<I: AsFd> Stdin<I> {
     /// Reads `input` until it ends or there is something to read from `signals`.
-    pub(crate) fn new(input: I, signals: UnixStream) -> Self {
+    pub(crate) fn new(input: I, signals: UnixStream, max_line: usize) -> Self {
         Self {
             input,
             signals,
+            max_line,
             buffer: vec![0; CHUNK],
             start: 0,
             end: 0,
@@ -94,7 +97,7 @@ impl<I: AsFd> Stdin<I> {
         let newline = data[self.searched..].iter().position(|&byte| byte == b'\n');
         let Some(len) = newline.map(|at| self.searched + at) else {
             self.searched = data.len();
-            if self.searched > MAX_LINE {
+            if self.searched > self.max_line {
                 self.long = true;
             }
             if self.long {
@@ -112,7 +115,7 @@ impl<I: AsFd> Stdin<I> {
         let start = self.start;
         self.start += len + newline;
         self.searched = 0;
-        if std::mem::take(&mut self.long) || len > MAX_LINE {
+        if std::mem::take(&mut self.long) || len > self.max_line {
             return Found::TooLong;
         }
         Found::Line(start, start + len)
@@ -183,7 +186,7 @@ mod tests {
     fn stdin() -> (Stdin<PipeReader>, PipeWriter, UnixStream) {
         let (reader, writer) = pipe().unwrap();
         let (signals, signal) = UnixStream::pair().unwrap();
-        (Stdin::new(reader, signals), writer, signal)
+        (Stdin::new(reader, signals, MAX_LINE), writer, signal)
     }
 
     fn check(stdin: &mut Stdin<PipeReader>, expect: &[Next<'_>]) {

@@ -1,6 +1,7 @@
 //! What several tests need: the tool, directories, conditions that are waited for, and recorders that are killed.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses some of it")]
 
+pub mod follow;
 pub mod recorder;
 pub mod story;
 
@@ -22,6 +23,7 @@ pub fn alone() -> MutexGuard<'static, ()> {
 }
 
 /// Ends with the test, also where that fails.
+#[derive(Debug)]
 pub struct Killed(pub Child);
 
 impl Drop for Killed {
@@ -102,6 +104,21 @@ pub fn let_pass(time: Duration) {
 
 pub fn corpus(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpus").join(name)
+}
+
+/// What `inspect` says of a file; `None` while it cannot be read.
+pub fn inspect(path: &Path, options: &[&str]) -> Option<serde_json::Value> {
+    let mut command = serfsnap();
+    command.args(["inspect", "--format", "json"]).args(options).arg(path);
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    output.status.success().then(|| serde_json::from_slice(&output.stdout).unwrap())
+}
+
+/// The nodes of an inspected file, `alive` or `failed`, as `NAME ADDRESS`.
+pub fn nodes(object: &serde_json::Value, of: &str) -> Vec<String> {
+    let text = |node: &serde_json::Value, key: &str| node[key].as_str().unwrap().to_owned();
+    let nodes = object[of].as_array().unwrap().iter();
+    nodes.map(|node| format!("{} {}", text(node, "name"), text(node, "addr"))).collect()
 }
 
 /// Every file below a directory with its bytes, by name.
