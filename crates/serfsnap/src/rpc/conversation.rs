@@ -8,7 +8,9 @@ use std::collections::VecDeque;
 
 use super::Fault;
 use super::frame::Inbox;
-use super::message::{self, Auth, Bytes, Clocks, Handshake, Header, Member, Request, Stream};
+use super::message::{
+    self, Auth, Bytes, Clocks, Filter, Handshake, Header, Member, Request, Stream,
+};
 use crate::member::Change;
 
 /// The version of the protocol, of which there is one.
@@ -35,12 +37,15 @@ enum Question {
     Auth,
     Stream,
     Members,
+    /// Whether the agent itself is about to leave.
+    Own,
     Stats,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Body {
     Members,
+    Own,
     Stats,
     Event,
 }
@@ -52,6 +57,8 @@ pub(crate) enum Heard<'a> {
     Subscribed,
     /// Everybody whom the agent knows.
     Members(Vec<Member<'a>>),
+    /// The agent itself, as far as it knows itself.
+    Own(Vec<Member<'a>>),
     Clocks(Clocks<'a>),
     /// The same happened to these members.
     Changed(Change, Vec<Member<'a>>),
@@ -109,7 +116,12 @@ impl Conversation {
         self.ask(Question::Members);
     }
 
-    pub(crate) fn ask_stats(&mut self) {
+    /// Asks for the clocks, and how the agent of this name is itself.
+    pub(crate) fn ask_stats(&mut self, own: Option<&str>) {
+        if let Some(own) = own {
+            self.ask(Question::Own);
+            message::encode(&mut self.output, &Filter { name: &literal(own) });
+        }
         self.ask(Question::Stats);
     }
 
@@ -129,7 +141,7 @@ impl Conversation {
 
     /// Whether the agent owes an answer.
     pub(crate) fn awaits_anything(&self) -> bool {
-        !self.asked.is_empty() || matches!(self.body, Some(Body::Members | Body::Stats))
+        !self.asked.is_empty() || matches!(self.body, Some(Body::Members | Body::Own | Body::Stats))
     }
 
     fn awaits(&self, question: Question) -> bool {
@@ -156,7 +168,8 @@ impl Conversation {
                 message::encode(out, &Stream { r#type: "*" });
                 self.stream = Some(seq);
             }
-            Question::Members | Question::Stats => {}
+            // Whoever asks for one member names it.
+            Question::Members | Question::Own | Question::Stats => {}
         }
         self.asked.push_back((seq, question));
     }
@@ -188,6 +201,7 @@ impl Conversation {
             }
             Question::Stream => return Ok(true),
             Question::Members => self.body = Some(Body::Members),
+            Question::Own => self.body = Some(Body::Own),
             Question::Stats => self.body = Some(Body::Stats),
         }
         Ok(false)
@@ -201,6 +215,7 @@ impl Question {
             Self::Auth => "auth",
             Self::Stream => "stream",
             Self::Members => "members",
+            Self::Own => "members-filtered",
             Self::Stats => "stats",
         }
     }
@@ -211,7 +226,7 @@ impl Question {
             Self::Handshake | Self::Auth | Self::Stream => {
                 Fault::Refused { command: self.command(), error }
             }
-            Self::Members | Self::Stats => {
+            Self::Members | Self::Own | Self::Stats => {
                 Fault::Garbled(format!("no answer to {}: {error}", self.command()))
             }
         }
@@ -220,9 +235,10 @@ impl Question {
 
 fn read(body: Body, bytes: &[u8]) -> Result<Heard<'_>, Fault> {
     Ok(match body {
-        Body::Members => {
+        Body::Members | Body::Own => {
             let answer: message::Members<'_> = message::decode(bytes, "list of members")?;
-            Heard::Members(answer.members.unwrap_or_default())
+            let members = answer.members.unwrap_or_default();
+            if matches!(body, Body::Own) { Heard::Own(members) } else { Heard::Members(members) }
         }
         Body::Stats => {
             let stats: message::Stats<'_> = message::decode(bytes, "stats")?;
@@ -239,6 +255,18 @@ fn read(body: Body, bytes: &[u8]) -> Result<Heard<'_>, Fault> {
             }
         }
     })
+}
+
+/// A regular expression of Go's that matches this alone.
+fn literal(name: &str) -> String {
+    let mut literal = String::with_capacity(name.len());
+    for character in name.chars() {
+        if r"\.+*?()|[]{}^$".contains(character) {
+            literal.push('\\');
+        }
+        literal.push(character);
+    }
+    literal
 }
 
 /// An error, where there is one.

@@ -101,7 +101,7 @@ impl<'a> Link<'a> {
         let pace = self.agent.pace;
         if self.conversation.is_subscribed() {
             if now >= self.next_clocks && !self.conversation.awaits_stats() {
-                self.conversation.ask_stats();
+                self.conversation.ask_stats(self.follower.own());
                 self.next_clocks = now + pace.clocks;
             }
             if now >= self.next_members && !self.conversation.awaits_members() {

@@ -38,6 +38,13 @@ pub(super) struct Stream<'a> {
     pub(super) r#type: &'a str,
 }
 
+/// Which members are asked for: those whose whole name this regular expression matches.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Filter<'a> {
+    pub(super) name: &'a str,
+}
+
 /// Before each answer and each event.
 #[derive(Debug, serde::Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -218,6 +218,32 @@ fn the_agents_own_leave_is_a_leave() {
 }
 
 #[test]
+fn an_agent_that_is_about_to_leave_leaves() {
+    let mut talk = Talk::new(None);
+    talk.hear(&[0, 1].map(|seq| answer(seq, "", None)).concat()).unwrap();
+    let list = serde_json::json!({ "Members": [member("x", "left")] });
+    talk.hear(&answer(2, "", Some(list))).unwrap();
+    assert_eq!(talk.follower.own(), None, "nobody has told its name");
+    talk.hear(&answer(3, "", Some(stats("7")))).unwrap();
+    assert_eq!(talk.follower.own(), Some("own"));
+    talk.notes.events.clear();
+    talk.conversation.take_output();
+    for (seq, status) in [(4, "alive"), (6, "leaving"), (8, "left")] {
+        talk.conversation.ask_stats(Some("own.(x)"));
+        let own = serde_json::json!({ "Members": [member("own", status), member("x", status)] });
+        talk.hear(&answer(seq, "", Some(own))).unwrap();
+        talk.hear(&answer(seq + 1, "", Some(stats("7")))).unwrap();
+    }
+    let asked =
+        "{\"Command\":\"members-filtered\",\"Seq\":4}\n{\"Name\":\"own\\\\.\\\\(x\\\\)\"}\n";
+    assert!(shown(&talk.conversation.take_output()).starts_with(asked));
+    let clocks = ["clock 7", "user 4", "query 0"];
+    let expect = [&clocks[..], &["leave"], &clocks, &clocks].concat();
+    assert_eq!(talk.notes.events, expect, "it leaves once, and is asked no more");
+    assert_eq!(talk.follower.own(), None);
+}
+
+#[test]
 fn addresses_of_both_lengths() {
     let shown = |addr: &'static [u8]| {
         let mut bytes = b"\x83\xa4Name\xa1a\xa4Port\x01\xa4Addr\xc4".to_vec();
