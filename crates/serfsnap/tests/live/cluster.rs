@@ -28,10 +28,12 @@ pub(crate) struct Case {
 impl Case {
     /// `None`, and a word about it, where it cannot run.
     pub(crate) fn begin(name: &'static str) -> Option<Self> {
-        let version = Command::new("serf").arg("version").output();
-        if !version.is_ok_and(|output| output.status.success()) {
-            println!("skipped: {name}: there is no serf here");
-            return None;
+        for (program, argument) in [("serf", "version"), ("setpriv", "--version")] {
+            let output = Command::new(program).arg(argument).output();
+            if !output.is_ok_and(|output| output.status.success()) {
+                println!("skipped: {name}: there is no {program} here");
+                return None;
+            }
         }
         let dir = tempfile::tempdir().unwrap();
         Some(Self { name, begun: Instant::now(), checks: AtomicU64::new(0), dir })
