@@ -49,10 +49,12 @@ impl Failed {
         (true, if self.nodes.len() > self.max { self.remove_oldest() } else { None })
     }
 
-    /// From now on holds at most so many, and no more than that at once.
-    pub(crate) fn limit(&mut self, max: usize) {
+    /// From now on holds at most so many, and no more than that at once; how many had to go.
+    pub(crate) fn limit(&mut self, max: usize) -> usize {
+        let before = self.nodes.len();
         self.max = max;
         while self.nodes.len() > max && self.remove_oldest().is_some() {}
+        before - self.nodes.len()
     }
 
     fn remove_oldest(&mut self) -> Option<Arc<[u8]>> {

@@ -116,7 +116,7 @@ impl Replay {
             // The beginning of a record proves nothing: many a text ends in a letter that begins one.
             self.report.unrecognized += u64::from(!is_remainder(torn.bytes));
         }
-        self.state.failed.limit(self.policy.max_failed);
+        self.report.failed_dropped = self.state.failed.limit(self.policy.max_failed) as u64;
         (self.state, self.report)
     }
 

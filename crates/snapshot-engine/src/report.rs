@@ -39,6 +39,9 @@ pub struct Report {
     pub left_at: Option<u64>,
     /// Whether no `alive` line follows the last `leave`: the owner left and has not come back.
     pub left: bool,
+    /// How many failed nodes the file has beyond [`Policy::max_failed`](crate::Policy::max_failed); the oldest were
+    /// dropped.
+    pub failed_dropped: u64,
     /// Whose file it says it is; only what a seal vouches for counts.
     pub identity: FoundIdentity,
     pub(crate) has_format_line: bool,

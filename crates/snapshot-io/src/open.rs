@@ -76,6 +76,10 @@ pub(crate) fn open(options: &Options, path: &Path, wall: UnixMillis) -> Result<O
     } else if report.identity.format.is_some_and(|format| format > snapshot_format::FORMAT) {
         recovery.kept_aside = Some(keep_aside(storage, &path, ".newer", options.file_mode)?);
     }
+    if report.failed_dropped > 0 {
+        // The file says more than the state: what was dropped would come back when others have gone.
+        start = other;
+    }
     // The process before us may have died between its rename and its sync of the directory: what we sync into a file
     // whose name is not durable would be lost with the name.
     if storage.sync_dir(parent(&path)).is_err() {

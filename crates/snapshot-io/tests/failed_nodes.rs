@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use snapshot_io::sim::{SimStorage, Stepper};
-use snapshot_io::{Event, Identity, Member, Options, UnixMillis};
+use snapshot_io::{Event, Identity, Member, Options, Policy, UnixMillis};
 
 const PATH: &str = "/snapshot";
 const NOW: UnixMillis = UnixMillis(1_763_867_000_000);
@@ -80,4 +80,30 @@ fn who_returns_leaves_or_is_reaped_is_no_last_resort_after_a_restart() {
     let state = stepper.engine().state();
     let alive: Vec<_> = state.alive().map(|(name, addr)| format!("{name}@{addr}")).collect();
     assert_eq!(alive, ["a@10.0.0.9:7946"]);
+}
+
+#[test]
+fn who_was_dropped_for_a_lower_limit_does_not_come_back() {
+    let with_limit = |storage: &SimStorage, max_failed| {
+        let mut policy = Policy::default();
+        policy.max_failed = max_failed;
+        let options = Options::new().storage(storage.clone()).policy(policy);
+        Stepper::open(&options, PATH, NOW).unwrap().0
+    };
+    let mut storage = SimStorage::new();
+    let mut stepper = with_limit(&storage, 2);
+    for name in ["old", "new"] {
+        stepper.record(Event::MemberFailed(member(name)));
+        stepper.advance(Duration::from_secs(1));
+    }
+    storage = end(stepper, &storage);
+    let mut stepper = with_limit(&storage, 1);
+    assert_eq!(last_resorts(&mut stepper), ["new"]);
+    stepper.record(Event::MemberReap(member("new")));
+    assert!(last_resorts(&mut stepper).is_empty());
+    storage = end(stepper, &storage);
+    assert!(
+        last_resorts(&mut with_limit(&storage, 1)).is_empty(),
+        "the file says what memory said"
+    );
 }
