@@ -48,7 +48,8 @@ impl Proof {
         }
         let sum = self.sum(part, subject);
         for (key, value) in &pairs {
-            if let Ok(value) = value.parse::<u64>() {
+            // A seed repeats a run; it counts nothing.
+            if let (Ok(value), true) = (value.parse::<u64>(), key != "seed") {
                 *sum.entry(key.clone()).or_default() += value;
             }
         }
@@ -139,7 +140,7 @@ mod tests {
         let mut proof = Proof::default();
         assert!(!proof.take("explorer", "running 1 test"));
         for line in [
-            "proof: explorer workload=append states=1200 violations=0",
+            "proof: explorer workload=append states=1200 seed=5 violations=0",
             "test a ... proof: explorer workload=leave states=34 violations=0",
             "proof: mutant name=\"no file sync\" caught_by=append",
             "proof: kernel case=ext4 skipped=\"no loop device\"",
