@@ -505,8 +505,8 @@ impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} events, {} lines, {} storage calls, {} rewrites, {} failed calls, {} overflows, {} foreign hands, \
-             {} kills, {} power cuts, {} closes, {} recoveries checked",
+            "events={} lines={} calls={} rewrites={} failures={} overflows={} foreign={} kills={} power_cuts={} closes={} \
+             recoveries={}",
             self.events,
             self.lines,
             self.calls,

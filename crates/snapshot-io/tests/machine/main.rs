@@ -35,7 +35,8 @@ fn whatever_happens_the_file_holds_a_prefix_of_what_was_accepted() {
         total.borrow_mut().add(history.counts());
         Ok(())
     });
-    println!("{cases} histories: {}", total.borrow());
+    let violations = u32::from(result.is_err());
+    println!("proof: machine histories={cases} {} violations={violations}", total.borrow());
     if let Err(error) = result {
         // Its `Debug` would print every byte on a line of its own.
         panic!("{}", error.to_string().split("minimal failing input").next().unwrap_or_default());
