@@ -89,13 +89,10 @@ fn needs(line: &Line, key: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::member::tests::Notes;
+    use crate::member::tests::check_line;
 
     fn check(line: &str, recorded: &[&str], complaint: &str) {
-        let mut notes = Notes::default();
-        let outcome = record_line(line.as_bytes(), &mut notes);
-        assert_eq!(notes.events, recorded, "{line}");
-        assert_eq!(outcome.err().as_deref().unwrap_or_default(), complaint, "{line}");
+        check_line(record_line, line, recorded, complaint);
     }
 
     #[test]

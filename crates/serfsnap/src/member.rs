@@ -155,4 +155,17 @@ pub(crate) mod tests {
             self.known.iter().filter(|name| !holds(name)).cloned().collect()
         }
     }
+
+    /// What a line makes of itself: what was recorded, and what was wrong with it.
+    pub(crate) fn check_line(
+        record_line: impl Fn(&[u8], &mut Notes) -> Result<(), String>,
+        line: &str,
+        recorded: &[&str],
+        complaint: &str,
+    ) {
+        let mut notes = Notes::default();
+        let outcome = record_line(line.as_bytes(), &mut notes);
+        assert_eq!(notes.events, recorded, "{line}");
+        assert_eq!(outcome.err().as_deref().unwrap_or_default(), complaint, "{line}");
+    }
 }
