@@ -7,6 +7,8 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 #![allow(clippy::print_stdout, reason = "the figures are what the proof is read by")]
 
+#[path = "../common/mod.rs"]
+mod common;
 #[path = "../../../snapshot-engine/tests/common/ledger.rs"]
 #[expect(unreachable_pub, reason = "the engine's own tests use it as a module of theirs")]
 mod ledger;

@@ -9,11 +9,11 @@ use std::time::Duration;
 use snapshot_engine::{Outcome, Progress};
 use snapshot_io::sim::{EXHAUSTIVE, Entry, Fault, Fill, SimStorage, Stepper};
 use snapshot_io::{
-    Cause, Durability, Event, Health, LamportTime, Member, OpenError, Options, Position, State,
-    UnixMillis, Warning,
+    Cause, Durability, Event, Health, LamportTime, Member, OpenError, Options, Position, Warning,
 };
 use snapshot_model::Model;
 
+use crate::common::{START, model_of};
 use crate::ledger::Ledger;
 use crate::plan::{self, Plan};
 use crate::rules_of;
@@ -22,7 +22,6 @@ use crate::workloads::Workload;
 pub(crate) const PATH: &str = "/data/snapshot";
 const ORPHAN: &str = "/data/snapshot.compact";
 const NEXT: &str = "/data/snapshot.rewrite";
-const START: UnixMillis = UnixMillis(1_763_867_000_000);
 /// The longest wait between two tries, see DESIGN section 4.
 const BACK_OFF: Duration = Duration::from_secs(30);
 /// How long a good log without space for a new one is left alone.
@@ -485,22 +484,4 @@ impl Drop for Run {
 
 pub(crate) fn member(name: &str) -> Member<'_> {
     Member::new(name.as_bytes(), b"10.0.0.1:7946").unwrap()
-}
-
-fn model_of(state: &State) -> Model {
-    let clocks = state.clocks();
-    let bytes = |text: &[u8]| text.to_vec();
-    Model {
-        alive: state
-            .alive()
-            .map(|(name, addr)| (bytes(name.as_bytes()), bytes(addr.as_bytes())))
-            .collect(),
-        failed: state
-            .failed()
-            .map(|(name, addr, at)| (bytes(name.as_bytes()), (bytes(addr.as_bytes()), at.0)))
-            .collect(),
-        clock: clocks.clock.0,
-        event_clock: clocks.event_clock.0,
-        query_clock: clocks.query_clock.0,
-    }
 }

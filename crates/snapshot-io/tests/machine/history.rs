@@ -7,10 +7,10 @@ use snapshot_io::sim::{At, CrashImage, Fill, SimStorage, Stepper};
 use snapshot_io::{Cause, Event, LamportTime, Member, Options, Position, UnixMillis};
 use snapshot_model::{Model, Rules};
 
+use crate::common::{START, model_of};
 use crate::ops::{Op, Settings};
 
 const PATH: &str = "/snapshot";
-const START: UnixMillis = UnixMillis(1_763_867_000_000);
 
 /// What all histories went through.
 #[derive(Clone, Copy, Debug, Default)]
@@ -466,23 +466,6 @@ fn check_hints(base: &Model, lines: &[(Vec<u8>, Position)], found: &Model, fill:
 
 fn name(node: u8) -> String {
     format!("node-{node:03}")
-}
-
-fn model_of(state: &snapshot_io::State) -> Model {
-    let clocks = state.clocks();
-    let failed = state
-        .failed()
-        .map(|(name, addr, at)| (name.as_bytes().to_vec(), (addr.as_bytes().to_vec(), at.0)));
-    Model {
-        alive: state
-            .alive()
-            .map(|(name, addr)| (name.as_bytes().to_vec(), addr.as_bytes().to_vec()))
-            .collect(),
-        failed: failed.collect(),
-        clock: clocks.clock.0,
-        event_clock: clocks.event_clock.0,
-        query_clock: clocks.query_clock.0,
-    }
 }
 
 impl Counts {
