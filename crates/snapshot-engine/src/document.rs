@@ -52,15 +52,17 @@ impl DocumentReader {
 
     /// Takes in the lines of a block, in order.
     pub fn block(&mut self, block: Block<'_>) {
+        self.rejoining.block(block.clone());
+        self.leaving.block(block.clone());
         for line in block.lines {
             // An editor's byte order mark does not make a comment nobody's.
             let mark = if line.number == 1 { BYTE_ORDER_MARK } else { b"" };
             let bytes = line.bytes.strip_prefix(mark).unwrap_or(line.bytes);
-            if let Ok(Record::Comment(_)) = (Line { bytes, ..line }).record() {
+            if bytes.starts_with(b"#")
+                && let Ok(Record::Comment(_)) = (Line { bytes, ..line }).record()
+            {
                 self.comment(bytes);
             }
-            self.rejoining.line(&line, block.trust);
-            self.leaving.line(&line, block.trust);
         }
     }
 

@@ -76,9 +76,18 @@ impl Replay {
     ///
     /// Findings beyond the first [`MAX_FINDINGS`] are counted and returned, not kept.
     pub fn line(&mut self, line: &Line<'_>, trust: Trust) -> Option<Finding> {
-        self.take(line, line.record(), trust)
+        let parsed = line.record();
+        if let Ok(record) = &parsed
+            && self.is_usual(record, trust)
+        {
+            self.count_usual(line, record);
+            self.state.apply(record);
+            return None;
+        }
+        self.take(line, parsed, trust)
     }
 
+    /// Takes in a line that may be odd.
     fn take<'a>(
         &mut self,
         line: &Line<'a>,

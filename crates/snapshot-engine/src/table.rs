@@ -88,7 +88,7 @@ impl Table {
     /// Makes one change; whether it was one.
     pub(crate) fn change_one(&mut self, change: &Change<'_>) -> bool {
         match (self.find(change.hash, change.name), change.addr) {
-            (Some(place), Some(addr)) => self.move_to(place, change.hash, addr),
+            (Some(place), Some(addr)) => self.move_to(place, change, addr),
             (None, Some(addr)) => {
                 self.insert(change, addr);
                 true
@@ -102,18 +102,17 @@ impl Table {
     }
 
     /// Gives a node another address; whether it is another one.
-    fn move_to(&mut self, place: Place, hash: u32, addr: &[u8]) -> bool {
+    fn move_to(&mut self, place: Place, change: &Change<'_>, addr: &[u8]) -> bool {
         let node = self.arena.node(place);
         if node.addr == addr {
             return false;
         }
+        let slot = node.slot;
         self.text = self.text - node.addr.len() + addr.len();
         if !self.arena.replace(place, addr) {
-            let node = self.arena.node(place);
-            let (slot, name) = (node.slot, node.name.to_vec());
-            let new = self.arena.add(slot, &name, addr);
+            let new = self.arena.add(slot, change.name, addr);
             self.slots[slot as usize] = Some(new);
-            self.index.replace(hash, place, new);
+            self.index.replace(change.hash, place, new);
             self.drop_node(place);
         }
         true
