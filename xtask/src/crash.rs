@@ -48,48 +48,73 @@ struct Part {
     about: &'static str,
     /// What is asked of cargo.
     test: &'static [&'static str],
+    /// Tells it how much to do, in its own words.
+    prepare: fn(&mut process::Command, Volume),
 }
 
 const PARTS: &[Part] = &[
     Part {
         name: "explorer",
         about: "every disk that a power cut could leave, at every call of every workload",
-        test: &["-p", "snapshot-io", "--test", "explorer"],
+        test: &["--release", "-p", "snapshot-io", "--test", "explorer"],
+        prepare: |command, volume| {
+            if volume.samples > 0 {
+                command.env("EXPLORE_SAMPLES", volume.samples.to_string());
+            }
+        },
     },
     Part {
         name: "faults",
         about: "every call fails, in every way, once and for a while, and in pairs",
-        test: &["-p", "snapshot-io", "--test", "faults"],
+        test: &["--release", "-p", "snapshot-io", "--test", "faults"],
+        prepare: |command, volume| {
+            if volume != QUICK {
+                command.env("FAULTS", "all");
+            }
+        },
     },
     Part {
         name: "concurrency",
         about: "many threads, and a disk that blocks",
-        test: &["-p", "snapshot-io", "--test", "concurrency"],
+        test: &["--release", "-p", "snapshot-io", "--test", "concurrency"],
+        prepare: |_, _| {},
     },
     Part {
         name: "model",
         about: "every interleaving of the hand-off between those who record and the writer",
         test: &["-p", "snapshot-io", "--test", "model"],
+        prepare: |command, _| {
+            // Everything is built anew for it, so it has a place of its own.
+            command.env("RUSTFLAGS", "--cfg loom").env("CARGO_TARGET_DIR", "target/model");
+        },
     },
     Part {
         name: "machine",
         about: "random histories of events, failures, kills and power cuts",
-        test: &["-p", "snapshot-io", "--test", "machine"],
+        test: &["--release", "-p", "snapshot-io", "--test", "machine"],
+        prepare: |command, volume| {
+            command.env("PROPTEST_CASES", volume.histories.to_string());
+        },
     },
     Part {
         name: "kills",
         about: "the real recorder is killed at any moment",
-        test: &["-p", "serfsnap", "--test", "kills"],
+        test: &["--release", "-p", "serfsnap", "--test", "kills"],
+        prepare: |command, volume| {
+            command.env("KILLS", volume.kills.to_string());
+        },
     },
     Part {
         name: "kernel",
         about: "a real kernel: power cuts, full disks, failing calls, other hands",
-        test: &["-p", "serfsnap", "--test", "kernel"],
+        test: &["--release", "-p", "serfsnap", "--test", "kernel"],
+        prepare: |_, _| {},
     },
 ];
 
 /// The part that is no test of the tree as it is.
 const MUTANTS: &str = "mutants";
+const MUTANTS_ABOUT: &str = "protocols that are wrong, each of which the tests must catch";
 
 fn from_arguments(arguments: &[String]) -> Outcome {
     let (wanted, arguments) = take_mutants(arguments)?;
@@ -97,7 +122,7 @@ fn from_arguments(arguments: &[String]) -> Outcome {
         for part in PARTS {
             println!("{:<10}{}", part.name, part.about);
         }
-        println!("{MUTANTS:<10}protocols that are wrong, each of which the tests must catch");
+        println!("{MUTANTS:<10}{MUTANTS_ABOUT}");
         return Ok(());
     };
     let known = |name: &String| name == MUTANTS || PARTS.iter().any(|part| part.name == name);
@@ -115,7 +140,7 @@ fn from_arguments(arguments: &[String]) -> Outcome {
         }
     }
     if is_chosen(MUTANTS) {
-        println!("\n== {MUTANTS}: protocols that are wrong, each of which the tests must catch");
+        println!("\n== {MUTANTS}: {MUTANTS_ABOUT}");
         if let Err(error) = mutants::hunt(&wanted, &mut proof) {
             println!("{error}");
             failed.push(MUTANTS);
@@ -179,24 +204,8 @@ fn take_volume(arguments: &[String]) -> Outcome<Option<(Volume, Vec<String>)>> {
 /// Runs a part, shows what it prints, and takes its figures in.
 fn prove(part: &Part, volume: Volume, proof: &mut Proof) -> Outcome {
     let mut command = cargo(["test"]);
-    // The model takes longer to build than to run.
-    command
-        .args((part.name != "model").then_some("--release"))
-        .args(part.test)
-        .args(["--", "--nocapture"])
-        .env("KILLS", volume.kills.to_string())
-        .env("PROPTEST_CASES", volume.histories.to_string());
-    if volume.samples > 0 {
-        command.env("EXPLORE_SAMPLES", volume.samples.to_string());
-    }
-    match part.name {
-        "faults" if volume != QUICK => _ = command.env("FAULTS", "all"),
-        // Everything is built anew for it, so it has a place of its own.
-        "model" => {
-            command.env("RUSTFLAGS", "--cfg loom").env("CARGO_TARGET_DIR", "target/model");
-        }
-        _ => {}
-    }
+    command.args(part.test).args(["--", "--nocapture"]);
+    (part.prepare)(&mut command, volume);
     println!("$ {}", command_line(&command));
     let start = Instant::now();
     let mut child = command.current_dir(root()).stdout(Stdio::piped()).spawn()?;
