@@ -40,7 +40,7 @@ fn the_script_of_a_cluster() {
     second.serf("event", &["deploy", "two"]).unwrap();
     third.serf("tags", &["-set", "role=db"]).unwrap();
     equal("events, a query and tags", &first, &[&own, &second_is, &third_is]);
-    case.check("the query counts", Said::of(&ours).clocks[2] >= 1);
+    case.wait("the query counts", || Said::of(&ours).clocks[2] >= 1);
 
     third.kill();
     equal("a failure", &first, &[&own, &second_is]);
