@@ -5,9 +5,10 @@
 mod common;
 
 use common::driver::{lines, without_seals};
-use common::{decode_with, document as read, model_of, policy, sealed};
+use common::{blocks, decode_with, document as read, model_of, policy, sealed};
 use proptest::prelude::*;
-use snapshot_engine::{Document, Mode, Policy, UnixMillis, Verdict};
+use snapshot_engine::{Document, DocumentReader, LamportTime, Mode, Policy, UnixMillis, Verdict};
+use snapshot_format::{Addr, Name, Record};
 use snapshot_model::Model;
 
 const NOW: UnixMillis = UnixMillis(1_763_867_000_000);
@@ -84,6 +85,14 @@ fn a_leave_counts_however_it_is_read() {
 }
 
 #[test]
+fn what_was_salvaged_behind_a_leave_replaces_nothing() {
+    check(
+        b"alive: a 1.1.1.2:1\nleave\nalive: x 10.0alive: a 1.1.1.1:1\n",
+        "#@format: 1\nleave\nalive: a 1.1.1.2:1",
+    );
+}
+
+#[test]
 fn comments_are_kept_as_far_as_they_fit() {
     let comment = |len: usize| [b"#".to_vec(), vec![b'x'; len - 1]].concat();
     let file = |comments: &[Vec<u8>]| [&comments.join(&b'\n')[..], b"\nclock: 5\n"].concat();
@@ -121,6 +130,127 @@ fn the_identity_is_kept_where_a_seal_vouches_for_it() {
         &[sealed(lines), sealed(b"#@node: web 2\n")].concat(),
         "#@format: 1\n#@cluster: east\n#@node: web 2\nclock: 5",
     );
+}
+
+/// What a rewrite makes of this file once it has been changed, without seals.
+fn check_edit(file: &[u8], edit: impl Fn(&mut Document) -> bool, expect: Option<&str>) {
+    let (mut document, _) = read(file, Mode::Hardened, &Policy::default());
+    let before = lines(&write(&document));
+    assert_eq!(edit(&mut document), expect.is_some(), "{}", file.escape_ascii());
+    assert_eq!(lines(&write(&document)), expect.unwrap_or(&before), "{}", file.escape_ascii());
+}
+
+fn parse(line: &str) -> Record<'_> {
+    Record::parse(line.as_bytes()).unwrap()
+}
+
+#[test]
+fn an_edit_for_both_stands_behind_everything() {
+    let file =
+        b"clock: 9\nalive: a 1.1.1.1:1\n#@failed: f 1.1.1.1:1 7\nleave\nalive: b 1.1.1.1:1\n";
+    let check = |line, expect| check_edit(file, |document| document.apply(&parse(line)), expect);
+    check(
+        "not-alive: b",
+        Some("#@format: 1\nclock: 9\n#@failed: f 1.1.1.1:1 7\nalive: a 1.1.1.1:1\nleave"),
+    );
+    check(
+        "alive: a 2.2.2.2:2",
+        Some(
+            "#@format: 1\nclock: 9\n#@failed: f 1.1.1.1:1 7\nleave\nalive: a 2.2.2.2:2\nalive: b 1.1.1.1:1",
+        ),
+    );
+    check(
+        "clock: 4",
+        Some(
+            "#@format: 1\n#@failed: f 1.1.1.1:1 7\nalive: a 1.1.1.1:1\nleave\nclock: 4\nalive: b 1.1.1.1:1",
+        ),
+    );
+    for nothing in ["not-alive: x", "alive: b 1.1.1.1:1", "leave", "# a comment"] {
+        check(nothing, None);
+    }
+}
+
+#[test]
+fn an_edit_before_the_leave_does_not_contradict_what_stands_behind_it() {
+    let file = b"clock: 9\nalive: a 1.1.1.1:1\nleave\nevent-clock: 3\nalive: b 1.1.1.1:1\n#@failed: f 1.1.1.1:1 7\n";
+    let check = |file: &[u8], line: &str, expect: Option<&str>| {
+        check_edit(file, |document| document.apply_before_leave(&parse(line)), expect);
+    };
+    for seen_by_both in [
+        "alive: b 2.2.2.2:2",
+        "not-alive: b",
+        "not-alive: f",
+        "#@failed: f 2.2.2.2:2 8",
+        "event-clock: 2",
+        "leave",
+    ] {
+        check(file, seen_by_both, None);
+    }
+    let after = "leave\nevent-clock: 3\n#@failed: f 1.1.1.1:1 7\nalive: b 1.1.1.1:1";
+    for (line, before) in [
+        ("clock: 8", "clock: 8\nalive: a 1.1.1.1:1"),
+        ("not-alive: a", "clock: 9"),
+        ("alive: c 1.1.1.1:1", "clock: 9\nalive: a 1.1.1.1:1\nalive: c 1.1.1.1:1"),
+        ("alive: f 3.3.3.3:3", "clock: 9\nalive: a 1.1.1.1:1\nalive: f 3.3.3.3:3"),
+    ] {
+        check(file, line, Some(&format!("#@format: 1\n{before}\n{after}")));
+    }
+    // Who never left has one reading.
+    check(b"alive: b 1.1.1.1:1\n", "alive: b 2.2.2.2:2", Some("#@format: 1\nalive: b 2.2.2.2:2"));
+}
+
+#[test]
+fn a_failed_node_is_forgotten_and_an_alive_one_stays() {
+    let forget = |name: &'static [u8]| {
+        move |document: &mut Document| document.forget_failed(Name::new(name).unwrap())
+    };
+    let file = b"alive: a 1.1.1.1:1\nleave\n#@failed: a 1.1.1.1:1 7\n#@failed: b 1.1.1.1:1 7\n";
+    let kept = "#@format: 1\nalive: a 1.1.1.1:1\nleave\n#@failed: b 1.1.1.1:1 7";
+    check_edit(file, forget(b"a"), Some(kept));
+    check_edit(file, forget(b"c"), None);
+}
+
+#[test]
+fn a_reader_that_is_fed_line_by_line_says_the_same() {
+    let file = b"# x\nalive: a 1.1.1.1:1\nclock: 3\nleave\nalive: b 1.1.1.1:1\nnot-alive: b\ntorn";
+    let mut reader = DocumentReader::new(Mode::Hardened, &Policy::default(), 7);
+    let mut seen = Vec::new();
+    let decoder = blocks(file, |block| {
+        for line in block.lines {
+            reader.line(line, block.trust);
+            seen.push([false, true].map(|rejoin| reader.state(rejoin).len()));
+        }
+    });
+    assert_eq!(seen, [[0, 0], [1, 1], [1, 1], [0, 1], [1, 2], [0, 1]]);
+    let (document, report) = reader.finish(decoder.torn());
+    let (other, other_report) = read(file, Mode::Hardened, &Policy::default());
+    assert_eq!(write(&document), write(&other));
+    assert_eq!(report, other_report);
+}
+
+/// Any change that a tool can make.
+fn edits() -> impl Strategy<Value = Vec<(u8, u8, u8, u8)>> {
+    prop::collection::vec((0_u8..10, 0_u8..6, 1_u8..4, 0_u8..5), 0..6)
+}
+
+fn make(document: &mut Document, (kind, name, addr, time): (u8, u8, u8, u8)) {
+    let names: [&[u8]; 6] = [b"a", b"b", b"c c", b"d\r", b"#e", b"leave"];
+    let name = Name::new(names[usize::from(name)]).unwrap();
+    let text = format!("1.1.1.{addr}:1");
+    let addr = Addr::new(text.as_bytes()).unwrap();
+    let (at, time) = (UnixMillis(time.into()), LamportTime(time.into()));
+    let record = match kind % 5 {
+        0 => Record::Alive { name, addr },
+        1 => Record::NotAlive { name },
+        2 => Record::Failed { name, addr, at },
+        3 => Record::Clock(time),
+        _ => Record::EventClock(time),
+    };
+    _ = match (kind, time.0) {
+        (1, 0) => document.forget_failed(name),
+        (0..5, _) => document.apply(&record),
+        _ => document.apply_before_leave(&record),
+    };
 }
 
 /// A file of records as agents write them, with people's comments between, sealed here and there.
@@ -186,7 +316,14 @@ fn check_document(file: &[u8], mode: Mode, policy: &Policy) -> Result<(), TestCa
     let written = write(&document);
     let shown = written.escape_ascii();
     for rejoin in [false, true] {
-        let before = reading(file, mode, policy, rejoin);
+        let mut before = reading(file, mode, policy, rejoin);
+        if !rejoin && mode == Mode::Hardened {
+            // What was salvaged behind a `leave` does not replace what stood whole before it.
+            let known = reading(file, mode, policy, true).alive;
+            for (name, addr) in &mut before.alive {
+                known[name].clone_into(addr);
+            }
+        }
         prop_assert_eq!(&model_of(document.state(rejoin)), &before);
         let after = reading(&written, mode, policy, rejoin);
         prop_assert_eq!(&after, &before, "with rejoin {}: {}", rejoin, &shown);
@@ -215,6 +352,20 @@ proptest! {
         let policy = policy(|policy| policy.max_failed = max_failed);
         for mode in [Mode::Serf, Mode::Hardened] {
             check_document(&file, mode, &policy)?;
+        }
+    }
+
+    #[test]
+    fn an_edited_file_says_what_its_document_says(file in file(), edits in edits()) {
+        let policy = Policy::default();
+        let (mut document, _) = read(&file, Mode::Hardened, &policy);
+        for edit in edits {
+            make(&mut document, edit);
+        }
+        let written = write(&document);
+        for rejoin in [false, true] {
+            let after = reading(&written, Mode::Hardened, &policy, rejoin);
+            prop_assert_eq!(&after, &model_of(document.state(rejoin)), "with rejoin {}: {}", rejoin, written.escape_ascii());
         }
     }
 

@@ -48,7 +48,7 @@ pub fn document(file: &[u8], mode: Mode, policy: &Policy) -> (Document, Report) 
 }
 
 /// Hands every block to `each`; the decoder that comes back knows the torn end.
-fn blocks(mut file: &[u8], mut each: impl FnMut(Block<'_>)) -> Decoder {
+pub fn blocks(mut file: &[u8], mut each: impl FnMut(Block<'_>)) -> Decoder {
     let mut decoder = Decoder::new();
     loop {
         let space = decoder.space();
