@@ -5,7 +5,8 @@ use clap::builder::styling::AnsiColor;
 use clap::{Parser, Subcommand, ValueEnum};
 use snapshot_engine::{Mode, Policy};
 
-use crate::{check, compact, dump, inspect, record};
+use crate::edit::{compact, prune, readdress, repair, revive, set_clock};
+use crate::{check, dump, inspect, record};
 
 /// Reads, checks, records and compacts the snapshot files of Serf, Consul and Nomad agents.
 ///
@@ -27,6 +28,11 @@ pub(crate) enum Command {
     Dump(dump::Args),
     Record(record::Args),
     Compact(compact::Args),
+    Repair(repair::Args),
+    Prune(prune::Args),
+    Readdress(readdress::Args),
+    Revive(revive::Args),
+    SetClock(set_clock::Args),
 }
 
 const STYLES: Styles = Styles::styled()

@@ -171,7 +171,7 @@ fn failed<S: Serializer>(state: &State, serializer: S) -> Result<S::Ok, S::Error
 
 /// A finding, as the contract has it.
 #[derive(Serialize)]
-struct Found {
+pub(crate) struct Found {
     line: u64,
     offset: u64,
     len: u64,
@@ -180,11 +180,17 @@ struct Found {
 }
 
 fn findings<S: Serializer>(findings: &[Finding], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(findings.iter().map(|finding| Found {
-        line: finding.line,
-        offset: finding.offset,
-        len: finding.len,
-        kind: finding.kind.as_str(),
-        text: quoted(&finding.excerpt),
-    }))
+    serializer.collect_seq(findings.iter().map(Found::from))
+}
+
+impl From<&Finding> for Found {
+    fn from(finding: &Finding) -> Self {
+        Self {
+            line: finding.line,
+            offset: finding.offset,
+            len: finding.len,
+            kind: finding.kind.as_str(),
+            text: quoted(&finding.excerpt),
+        }
+    }
 }

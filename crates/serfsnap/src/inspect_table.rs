@@ -121,7 +121,7 @@ fn clocks(out: &mut Out, state: &State) -> io::Result<()> {
     )
 }
 
-fn findings(out: &mut Out, report: &Report) -> io::Result<()> {
+pub(crate) fn findings(out: &mut Out, report: &Report) -> io::Result<()> {
     let (total, listed) = (report.findings_total, report.findings.len());
     if total == 0 {
         return section(out, "Findings", &"none");

@@ -8,9 +8,9 @@ mod ack;
 mod args;
 mod check;
 mod check_output;
-mod compact;
 mod difference;
 mod dump;
+mod edit;
 mod events;
 mod failure;
 mod fields;
@@ -48,7 +48,12 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Dump(args) => dump::run(&args),
         Command::Record(args) => record::run(&args),
-        Command::Compact(args) => compact::run(&args),
+        Command::Compact(args) => edit::compact::run(&args),
+        Command::Repair(args) => edit::repair::run(&args),
+        Command::Prune(args) => edit::prune::run(&args),
+        Command::Readdress(args) => edit::readdress::run(&args),
+        Command::Revive(args) => edit::revive::run(&args),
+        Command::SetClock(args) => edit::set_clock::run(&args),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),
