@@ -114,8 +114,8 @@ impl Args {
             failed.filter(|(_, node)| node.how == How::Failed && node.line >= self.since_line);
         let failed = failed.count() as u64;
         if failed > 0 && !self.with_failed {
-            let more = count(failed, "node");
-            notes.push(format!("only by #@failed the file knows {more} more: --with-failed"));
+            let more = count(failed, "more node");
+            notes.push(format!("--with-failed would revive {more}"));
         }
         let forgotten = original.departures.forgotten();
         if forgotten > 0 {
