@@ -11,6 +11,7 @@
 mod common;
 
 mod cuts;
+mod edits;
 mod faults;
 mod ground;
 mod hands;

@@ -11,5 +11,6 @@ mod common;
 
 mod cluster;
 mod crashes;
+mod edits;
 mod files;
 mod following;
