@@ -1,6 +1,7 @@
 //! What several tests need: the tool, directories, conditions that are waited for, and recorders that are killed.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses some of it")]
 
+pub mod changes;
 pub mod follow;
 pub mod recorder;
 pub mod story;
