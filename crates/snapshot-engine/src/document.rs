@@ -41,7 +41,7 @@ pub struct DocumentReader {
 }
 
 impl DocumentReader {
-    /// A reader at the start of a file; the policy's `rejoin_after_leave` decides which reading's report it gives.
+    /// A reader at the start of a file, under both settings whatever the policy's is.
     #[must_use]
     pub fn new(mode: Mode, policy: &Policy, seed: u64) -> Self {
         let with = |rejoin_after_leave| {
@@ -74,10 +74,17 @@ impl DocumentReader {
     }
 
     /// The end of the file, with the bytes behind its last newline.
+    ///
+    /// The report is that of a reader who does not rejoin after a leave, with the findings of the one who has more.
     #[must_use]
     pub fn finish(self, torn: Option<Line<'_>>) -> (Document, Report) {
-        let (rejoining, _) = self.rejoining.finish(torn);
-        let (mut leaving, report) = self.leaving.finish(torn);
+        let (rejoining, rejoinings) = self.rejoining.finish(torn);
+        let (mut leaving, mut report) = self.leaving.finish(torn);
+        // Whether a line is odd may depend on whom the reader knows, and whoever left knows fewer.
+        if rejoinings.findings_total > report.findings_total {
+            report.findings = rejoinings.findings;
+            report.findings_total = rejoinings.findings_total;
+        }
         if report.verdict() == Verdict::Damaged {
             agree(&mut leaving, &rejoining);
         }

@@ -93,6 +93,15 @@ fn what_was_salvaged_behind_a_leave_replaces_nothing() {
 }
 
 #[test]
+fn what_is_odd_to_one_reader_alone_is_found() {
+    // Whoever left knows no `a`, so the name of the last line may end in a carriage return.
+    let file = b"alive: a 1.1.1.1:1\nleave\nnot-alive: a\r\n";
+    let (_, report) = read(file, Mode::Hardened, &Policy::default());
+    assert_eq!((report.verdict(), report.findings_total), (Verdict::Damaged, 1));
+    assert_eq!(report.left_at, Some(2));
+}
+
+#[test]
 fn comments_are_kept_as_far_as_they_fit() {
     let comment = |len: usize| [b"#".to_vec(), vec![b'x'; len - 1]].concat();
     let file = |comments: &[Vec<u8>]| [&comments.join(&b'\n')[..], b"\nclock: 5\n"].concat();
