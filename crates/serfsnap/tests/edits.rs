@@ -130,7 +130,7 @@ fn comments(file: &[u8]) -> Vec<&[u8]> {
 }
 
 /// What a command is for, told once more in the simplest words.
-fn check_purpose(command: &[String], before: &Model, after: &Model) {
+fn check_purpose(command: &[String], file: &[u8], before: &Model, after: &Model) {
     let is = |words: &str| command.join(" ").trim_end_matches(" --allow-empty") == words;
     let nodes = |model: &Model| -> Nodes {
         let failed = model.failed.iter().map(|(name, (addr, _))| (name.clone(), addr.clone()));
@@ -163,11 +163,46 @@ fn check_purpose(command: &[String], before: &Model, after: &Model) {
     } else if is("set-clock --clock 2") {
         assert_eq!(after.clock, before.clock.min(2));
     } else if command[0] == "revive" {
-        let still = |(name, addr): (&Vec<u8>, &Vec<u8>)| after.alive.get(name) == Some(addr);
-        assert!(before.alive.iter().all(still));
         assert!(!is("revive --with-failed") || after.failed.is_empty());
+        check_revived(file, before, after, command.len() == 1);
+    } else if command[0] == "prune" && command[1] == "--name" {
+        let name = command[2].as_bytes();
+        let mut expect = before.clone();
+        _ = (expect.alive.remove(name), expect.failed.remove(name));
+        assert_eq!(&expect, after);
     } else if command[0] == "compact" {
         assert_eq!(before, after);
+    }
+}
+
+/// Nobody is lost, nobody comes from nowhere, and whoever went once and has not come back does come back.
+fn check_revived(file: &[u8], before: &Model, after: &Model, all: bool) {
+    let lines: Vec<_> = file.split(|byte| *byte == b'\n').collect();
+    for (name, addr) in &after.alive {
+        let said = |line: &&[u8]| {
+            let alive = [b"alive: ", &name[..], b" ", addr].concat();
+            let failed = [b"#@failed: ", &name[..], b" ", addr, b" "].concat();
+            *line == alive || line.starts_with(&failed)
+        };
+        assert!(
+            lines.iter().any(said),
+            "{} is nowhere at {}",
+            name.escape_ascii(),
+            addr.escape_ascii()
+        );
+    }
+    assert!(before.alive.iter().all(|(name, addr)| after.alive.get(name) == Some(addr)));
+    let is_plain = !lines.iter().any(|line| *line == b"leave" || line.starts_with(b"#@seal"));
+    if !all || !is_plain {
+        return;
+    }
+    for name in NAMES.map(str::as_bytes) {
+        let alive = [b"alive: ", name, b" "].concat();
+        let gone = [b"not-alive: ", name].concat();
+        let last = lines[..lines.len() - 1].iter().rposition(|line| line.starts_with(&alive));
+        let times = last.map_or(0, |at| lines[at..].iter().filter(|line| **line == gone).count());
+        let is_back = last.is_some() && times < 2;
+        assert_eq!(after.alive.contains_key(name), is_back, "{}", name.escape_ascii());
     }
 }
 
@@ -189,6 +224,12 @@ fn check(file: &[u8], command: &[String]) -> TestCaseResult {
     let would: Value = serde_json::from_slice(&dry.stdout).unwrap();
     let changes = would["changes"] == true;
     prop_assert_eq!(dry.status.code(), Some(i32::from(changes)));
+    let is_damaged = would["findings_total"] != 0;
+    if !is_damaged {
+        for rejoins in [false, true] {
+            check_purpose(command, file, &said(file, rejoins), &said(&after, rejoins));
+        }
+    }
     if !changes {
         prop_assert!(contents(directory.path()) == [(path.clone(), file.to_vec())]);
         return Ok(());
@@ -200,11 +241,6 @@ fn check(file: &[u8], command: &[String]) -> TestCaseResult {
     prop_assert_eq!(&shown, &would, "a dry run shows what will be done");
     prop_assert_eq!(&shown["new_bytes"], after.len());
     check_after(file, &after, &shown)?;
-    if would["findings_total"] == 0 {
-        for rejoins in [false, true] {
-            check_purpose(command, &said(file, rejoins), &said(&after, rejoins));
-        }
-    }
     let again = run(command, &[], &path);
     prop_assert_eq!(again.status.code(), Some(0), "there is nothing left to do");
     Ok(())

@@ -92,8 +92,9 @@ impl Edit for Args {
             if rejoining < wanted {
                 return Err(raised(clock.name, rejoining, wanted));
             }
+            // Where both see it, both see the same.
             if leaving > LamportTime(0) {
-                document.apply(&(clock.record)(leaving.min(wanted)));
+                document.apply(&(clock.record)(wanted));
             } else {
                 document.apply_before_leave(&(clock.record)(wanted));
             }
