@@ -4,7 +4,6 @@
 //! Where that cannot be built the test says so and passes.
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails, also in its helpers")]
-#![expect(clippy::print_stdout, reason = "figures are printed")]
 
 mod common;
 

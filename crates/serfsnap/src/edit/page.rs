@@ -33,8 +33,8 @@ pub(super) fn print(
     let changes = plan.changes();
     nodes_changed(out, &changes)?;
     clocks_changed(out, &changes.clocks)?;
-    nodes(out, plan)?;
-    lines(out, plan)?;
+    nodes(out, plan, &changes)?;
+    lines(out, plan, &changes)?;
     notes(out, plan)?;
     if plan.report().verdict() == Verdict::Damaged {
         findings(out, plan.report())?;
@@ -107,8 +107,9 @@ fn clocks_changed(out: &mut Out, clocks: &[ClockChange]) -> io::Result<()> {
 }
 
 /// How many nodes there are afterwards, and how many there were.
-fn nodes(out: &mut Out, plan: &Plan) -> io::Result<()> {
-    let [leaving, rejoining] = [false, true].map(|rejoins| node_count(plan, rejoins));
+fn nodes(out: &mut Out, plan: &Plan, changes: &Changes<'_>) -> io::Result<()> {
+    let count = |rejoins| node_count(plan, rejoins, changes.nodes.is_empty());
+    let [leaving, rejoining] = [false, true].map(count);
     writeln!(out, "  nodes    {leaving}")?;
     if leaving != rejoining {
         writeln!(out, "           with rejoin_after_leave {rejoining}")?;
@@ -116,14 +117,14 @@ fn nodes(out: &mut Out, plan: &Plan) -> io::Result<()> {
     Ok(())
 }
 
-fn node_count(plan: &Plan, rejoins: bool) -> String {
+fn node_count(plan: &Plan, rejoins: bool, none_differs: bool) -> String {
     let (serfs, ours) = (plan.original.serfs(rejoins), plan.original.document.state(rejoins));
     let after = plan.document().state(rejoins);
     let words = |alive: &State, failed: &State| {
         format!("{} alive, {} failed", alive.len(), failed.failed_len())
     };
     let (before, now) = (words(serfs, ours), words(after, after));
-    if plan.changes().nodes.is_empty() {
+    if none_differs {
         return format!("{now}: none is lost");
     }
     let kept = plan.kept(rejoins);
@@ -131,11 +132,11 @@ fn node_count(plan: &Plan, rejoins: bool) -> String {
 }
 
 /// What becomes of the file besides its nodes.
-fn lines(out: &mut Out, plan: &Plan) -> io::Result<()> {
+fn lines(out: &mut Out, plan: &Plan, changes: &Changes<'_>) -> io::Result<()> {
     let report = plan.report();
     let gone = report.lines.saturating_sub(plan.new_lines);
     if gone > 0 {
-        let only = plan.changes().is_empty() && report.verdict() != Verdict::Damaged;
+        let only = changes.is_empty() && report.verdict() != Verdict::Damaged;
         let why = "what later lines have replaced";
         let why = if only { format!(": {why}") } else { format!(", {why} among them") };
         writeln!(out, "  lines    {gone} fewer{why}")?;
