@@ -225,17 +225,16 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_whatever_is_in_the_file() {
-        let lines: String = (0..MAX_NODES + 10)
-            .map(|n| format!("alive: {n} 1.1.1.1:1\nnot-alive: {n}\n"))
-            .collect();
+        let both = |name: &str| format!("alive: {name} 1.1.1.1:1\nnot-alive: {name}\n");
+        let lines: Vec<_> = (0..MAX_NODES + 10).map(|n| both(&n.to_string())).collect();
+        let lines = lines.concat();
         let many = departures(lines.as_bytes());
         assert_eq!((many.rejoining.nodes.len(), many.forgotten()), (MAX_NODES, 10));
         assert_eq!(many.rejoining.by_line.len(), MAX_NODES);
         assert_eq!(many.iter(true).next().unwrap().0.as_bytes(), b"10", "the first went first");
         let long = "x".repeat(16 * 1024 - 8);
-        let lines: String = (0..2200)
-            .map(|n| format!("alive: {long}{n:08} 1.1.1.1:1\nnot-alive: {long}{n:08}\n"))
-            .collect();
+        let lines: Vec<_> = (0..2200).map(|n| both(&format!("{long}{n:08}"))).collect();
+        let lines = lines.concat();
         let long = departures(lines.as_bytes());
         assert!(long.rejoining.text <= MAX_TEXT && long.forgotten() > 100);
     }

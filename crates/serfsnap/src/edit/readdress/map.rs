@@ -207,9 +207,9 @@ mod tests {
         Moves::new(maps.iter().map(|map| map.parse()).collect::<Result<_, _>>()?)
     }
 
-    fn check(maps: &[&str], moved: &[(&str, Option<&str>)]) {
+    fn check(maps: &[&str], cases: &[(&str, Option<&str>)]) {
         let moves = moves(maps).unwrap();
-        for (addr, expect) in moved {
+        for (addr, expect) in cases {
             let found = moves.apply(Addr::new(addr.as_bytes()).unwrap());
             assert_eq!(found.as_deref(), *expect, "{addr} by {maps:?}");
         }
