@@ -12,6 +12,7 @@ use crate::show::count;
 /// People's comments are kept, and so are both readings of a file with a `leave` line.
 /// The agent must be stopped: Serf, Consul and Nomad take no lock, and a running one would undo the change.
 /// The old file is kept beside the new one as FILE.bak-TIME, a hard link that needs no space.
+/// Nodes that later lines have taken out are gone from the new file: where some are missed, `revive` them first.
 /// A damaged file is refused, since a rewrite would hide what happened to it: that is for `repair`.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]

@@ -11,7 +11,7 @@ use snapshot_format::{Addr, Name, Record};
 use crate::edit::original::Original;
 use crate::edit::{Edit, Edited, Target, host, list};
 use crate::failure::{Failure, Outcome};
-use crate::show::{count, shown};
+use crate::show::shown;
 
 /// Take out nodes that must not be rejoined.
 ///
@@ -141,23 +141,19 @@ impl<'a> Prune<'a> {
     /// What was named and is not there: it may be misspelt.
     fn notes(&self, document: &Document) -> Vec<String> {
         let states = [false, true].map(|rejoins| document.state(rejoins));
+        let failed = states.iter().flat_map(|state| state.failed().map(|(name, ..)| name));
+        let failed: BTreeSet<_> = failed.collect();
         let is_there = |name: &[u8]| {
-            states.iter().any(|state| {
-                Name::new(name).is_ok_and(|name| state.addr_of(name).is_some())
-                    || state.failed().any(|(failed, ..)| failed.as_bytes() == name)
-            })
+            let is_alive = |name| states.iter().any(|state| state.addr_of(name).is_some());
+            Name::new(name).is_ok_and(|name| is_alive(name) || failed.contains(&name))
         };
         let missing = self.names.iter().filter(|name| !is_there(name));
         let mut notes: Vec<_> =
             missing.map(|name| format!("no node is called {}", shown(name))).collect();
         if let Some(names) = &self.keep_names
-            && let kept = names.iter().filter(|name| is_there(name)).count() as u64
-            && kept == 0
+            && !names.iter().any(|name| is_there(name))
         {
-            notes.push(format!(
-                "none of the {} of the list is in the file",
-                count(names.len() as u64, "name")
-            ));
+            notes.push("no name of the list is in the file".to_owned());
         }
         notes
     }
