@@ -3,13 +3,10 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use memchr::{memchr, memchr_iter, memmem, memrchr};
-
 use crate::lines::KEPT_OF_LONG;
-use crate::{Line, Lines, MAX_BATCH, MAX_LINE, Record, Seal, SealFault};
+use crate::{Line, Lines, MAX_BATCH, MAX_LINE, Record, Seal, SealFault, newlines};
 
 const SEAL: &[u8] = b"#@seal: ";
-const NEWLINE_SEAL: &[u8] = b"\n#@seal: ";
 
 /// How much is read at least before a run counts as unsealed: a batch, and room for the next read.
 const CAPACITY: usize = MAX_BATCH + 64 * 1024;
@@ -42,7 +39,7 @@ pub struct Block<'a> {
 
 /// Cuts a file into blocks of lines, whatever the pieces in which it is read.
 ///
-/// It holds one batch, or one line of at most [`MAX_LINE`] bytes, never more.
+/// It holds one batch, or one line of at most [`MAX_LINE`] bytes, and where its newlines are, never more.
 /// Any split of the same bytes gives the same lines with the same trust.
 ///
 /// ```
@@ -72,7 +69,10 @@ pub struct Decoder {
     /// that is too long.
     start: usize,
     end: usize,
-    /// From `start` on, this many bytes hold no whole seal line.
+    /// Where in them the newlines are, and how many of these were handed out.
+    newlines: Vec<u32>,
+    taken: usize,
+    /// So many of the newlines end lines that are no seals, or were handed out.
     searched: usize,
     /// Of the line at `start`.
     number: u64,
@@ -84,7 +84,6 @@ pub struct Decoder {
     /// The first bytes of the last such line.
     kept_of_long: Vec<u8>,
     at_end: bool,
-    seals: memmem::Finder<'static>,
 }
 
 impl Default for Decoder {
@@ -101,6 +100,8 @@ impl Decoder {
             buffer: vec![0; CAPACITY],
             start: 0,
             end: 0,
+            newlines: Vec::new(),
+            taken: 0,
             searched: 0,
             number: 1,
             offset: 0,
@@ -108,7 +109,6 @@ impl Decoder {
             long: None,
             kept_of_long: Vec::new(),
             at_end: false,
-            seals: memmem::Finder::new(NEWLINE_SEAL),
         }
     }
 
@@ -119,8 +119,18 @@ impl Decoder {
     pub fn space(&mut self) -> &mut [u8] {
         if self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);
+            self.newlines.drain(..self.taken);
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "the buffer is far shorter than 4 GiB"
+            )]
+            let moved = self.start as u32;
+            for newline in &mut self.newlines {
+                *newline -= moved;
+            }
             self.end -= self.start;
-            self.start = 0;
+            self.searched -= self.taken;
+            (self.start, self.taken) = (0, 0);
         }
         if self.end == self.buffer.len() {
             assert!(self.end < MAX_CAPACITY, "blocks that are ready were not taken");
@@ -136,7 +146,9 @@ impl Decoder {
     pub fn filled(&mut self, n: usize) {
         assert!(n <= self.buffer.len() - self.end, "more bytes than there was space for");
         self.at_end |= n == 0;
+        let from = self.end;
         self.end += n;
+        newlines::find(&self.buffer[..self.end], from, &mut self.newlines);
     }
 
     /// The next lines whose trust is known; `None` when more bytes are needed, or all was handed out.
@@ -146,22 +158,21 @@ impl Decoder {
         if let Some(dropped) = self.long {
             return self.rest_of_long(dropped);
         }
-        if let Some((at, seal)) = self.find_seal() {
-            return Some(self.sealed(at, seal));
+        if let Some((line, seal)) = self.find_seal() {
+            return Some(self.sealed(line, seal));
         }
-        let data = &self.buffer[self.start..self.end];
-        let unsealed = self.handed_out > 0 || data.len() > MAX_BATCH || self.at_end;
+        let len = self.end - self.start;
+        let unsealed = self.handed_out > 0 || len > MAX_BATCH || self.at_end;
         if !unsealed {
             return None;
         }
-        if let Some(last) = memrchr(b'\n', data) {
-            return Some(self.unsealed(last + 1));
+        if self.taken < self.newlines.len() {
+            return Some(self.unsealed(self.newlines.len()));
         }
-        if data.len() > MAX_LINE {
-            self.kept_of_long = data[..KEPT_OF_LONG].to_vec();
-            self.long = Some(data.len() as u64);
+        if len > MAX_LINE {
+            self.kept_of_long = self.buffer[self.start..][..KEPT_OF_LONG].to_vec();
+            self.long = Some(len as u64);
             self.start = self.end;
-            self.searched = 0;
         }
         None
     }
@@ -177,74 +188,89 @@ impl Decoder {
         (!data.is_empty()).then(|| Line::new(self.number, self.offset, data))
     }
 
-    /// The first whole seal line: its place behind `start`, and what it says.
-    fn find_seal(&mut self) -> Option<(core::ops::Range<usize>, Seal)> {
-        let data = &self.buffer[self.start..self.end];
-        loop {
-            let from = self.searched;
-            let begin = if from == 0 && data.starts_with(SEAL) {
-                0
-            } else if let Some(newline) = self.seals.find(&data[from..]) {
-                from + newline + 1
-            } else {
-                // The beginning of a seal may stand at the end.
-                self.searched = from.max(data.len().saturating_sub(NEWLINE_SEAL.len() - 1));
-                return None;
-            };
-            // From the newline before it, so that the same place is found again when more has come.
-            self.searched = begin.saturating_sub(1);
-            let end = begin + memchr(b'\n', &data[begin..])?;
-            let line = &data[begin..end];
-            if line.len() <= MAX_LINE
-                && let Ok(Record::Seal(seal)) = Record::parse(line)
+    /// The first whole seal line: which newline ends it, and what it says.
+    fn find_seal(&mut self) -> Option<(usize, Seal)> {
+        while self.searched < self.newlines.len() {
+            let begin = self.begin_of(self.searched);
+            // Nearly every line is told from a seal by its first byte.
+            if self.buffer[begin] == SEAL[0]
+                && let Some(seal) = self.seal(begin, self.searched)
             {
-                return Some((begin..end + 1, seal));
+                return Some((self.searched, seal));
             }
-            self.searched = end;
+            self.searched += 1;
+        }
+        None
+    }
+
+    /// Where the line begins that this newline ends.
+    fn begin_of(&self, newline: usize) -> usize {
+        if newline == self.taken { self.start } else { self.newlines[newline - 1] as usize + 1 }
+    }
+
+    fn end_of(&self, newline: usize) -> usize {
+        self.newlines[newline] as usize
+    }
+
+    fn seal(&self, begin: usize, newline: usize) -> Option<Seal> {
+        let line = &self.buffer[begin..self.end_of(newline)];
+        if !line.starts_with(SEAL) || line.len() > MAX_LINE {
+            return None;
+        }
+        match Record::parse(line) {
+            Ok(Record::Seal(seal)) => Some(seal),
+            _ => None,
         }
     }
 
-    /// A run and the seal line at `at`, or what precedes it where the run is too long for a batch.
-    fn sealed(&mut self, at: core::ops::Range<usize>, seal: Seal) -> Block<'_> {
-        let short = self.handed_out == 0 && at.end <= MAX_BATCH;
-        if !short && at.start > 0 {
-            return self.unsealed(at.start);
+    /// A run and the seal line that ends at this newline, or what precedes it where the run is too long for a batch.
+    fn sealed(&mut self, newline: usize, seal: Seal) -> Block<'_> {
+        let (begin, behind) = (self.begin_of(newline), self.end_of(newline) + 1);
+        let short = self.handed_out == 0 && behind - self.start <= MAX_BATCH;
+        if !short && begin > self.start {
+            return self.unsealed(newline);
         }
         let trust = if short {
-            let run_and_line = &self.buffer[self.start..self.start + at.end];
-            seal.judge(run_and_line, at.len()).map_or_else(Trust::Damaged, |()| Trust::Sealed(seal))
+            let run_and_line = &self.buffer[self.start..behind];
+            seal.judge(run_and_line, behind - begin)
+                .map_or_else(Trust::Damaged, |()| Trust::Sealed(seal))
         } else {
             Trust::Damaged(SealFault::Length)
         };
         self.handed_out = 0;
-        Block { trust, lines: self.take(at.end) }
+        Block { trust, lines: self.take(newline + 1) }
     }
 
-    fn unsealed(&mut self, len: usize) -> Block<'_> {
-        self.handed_out += len as u64;
-        Block { trust: Trust::Unsealed, lines: self.take(len) }
+    /// Hands out the lines in front of the one that ends at this newline.
+    fn unsealed(&mut self, newline: usize) -> Block<'_> {
+        self.handed_out += (self.begin_of(newline) - self.start) as u64;
+        Block { trust: Trust::Unsealed, lines: self.take(newline) }
     }
 
-    /// Hands out the whole lines of the next `len` bytes.
-    fn take(&mut self, len: usize) -> Lines<'_> {
+    /// The same, whatever they are.
+    fn take(&mut self, newline: usize) -> Lines<'_> {
         let (start, number, offset) = (self.start, self.number, self.offset);
-        self.start += len;
-        self.searched = 0;
-        let bytes = &self.buffer[start..self.start];
-        self.number += memchr_iter(b'\n', bytes).count() as u64;
-        self.offset += len as u64;
-        Lines::starting(bytes, number, offset)
+        self.start = self.begin_of(newline);
+        self.number += (newline - self.taken) as u64;
+        self.offset += (self.start - start) as u64;
+        let newlines = &self.newlines[self.taken..newline];
+        (self.taken, self.searched) = (newline, newline);
+        Lines::ending(&self.buffer[..self.start], start, newlines, number, offset)
     }
 
     /// Drops what follows of a line that is too long; its newline makes it a block.
     fn rest_of_long(&mut self, dropped: u64) -> Option<Block<'_>> {
-        let data = &self.buffer[self.start..self.end];
-        let newline = memchr(b'\n', data);
-        let len = dropped + newline.unwrap_or(data.len()) as u64;
-        self.start += newline.map_or(data.len(), |newline| newline + 1);
-        self.long = newline.is_none().then_some(len);
-        newline?;
+        let Some(&newline) = self.newlines.get(self.taken) else {
+            self.long = Some(dropped + (self.end - self.start) as u64);
+            self.start = self.end;
+            return None;
+        };
+        let len = dropped + (newline as usize - self.start) as u64;
         let lines = Lines::of_long(&self.kept_of_long, self.number, self.offset, len);
+        self.start = newline as usize + 1;
+        self.taken += 1;
+        self.searched = self.taken;
+        self.long = None;
         self.number += 1;
         self.offset += len + 1;
         self.handed_out += len + 1;

@@ -32,11 +32,13 @@ mod decoder;
 mod error;
 mod grammar;
 mod lines;
+mod newlines;
 mod record;
 mod salvage;
 mod seal;
 mod text;
 mod time;
+mod usual;
 
 pub use coordinate::{Coordinate, DIMENSIONS, InvalidCoordinate};
 pub use decoder::{Block, Decoder, Trust};
@@ -47,3 +49,4 @@ pub use salvage::salvage;
 pub use seal::{MAX_BATCH, MAX_SEAL_LINE, Seal, SealFault, Sealer};
 pub use text::{Addr, InvalidText, Name, Text, Verbatim};
 pub use time::{LamportTime, UnixMillis};
+pub use usual::Usual;

@@ -1,6 +1,6 @@
 //! A file cut at its newlines.
 
-use crate::{ParseError, Problem, Record};
+use crate::{ParseError, Problem, Record, Usual};
 
 /// The longest line that is kept and parsed, in bytes without its newline: far beyond any name that a gossip message
 /// can carry, and little enough to hold.
@@ -34,6 +34,13 @@ impl<'a> Line<'a> {
         Record::parse(self.bytes)
     }
 
+    /// The same, faster, of nearly every line; `None` says nothing about the others.
+    #[must_use]
+    #[inline]
+    pub fn usual(&self) -> Option<Usual<'a>> {
+        if self.len > MAX_LINE as u64 { None } else { Usual::read(self.bytes) }
+    }
+
     /// Cuts the bytes of a line that is too long, so that a reader sees the same whether it held the line or not.
     pub(crate) fn new(number: u64, offset: u64, bytes: &'a [u8]) -> Self {
         let kept = if bytes.len() > MAX_LINE { &bytes[..KEPT_OF_LONG] } else { bytes };
@@ -46,50 +53,75 @@ impl<'a> Line<'a> {
 /// What follows the last newline is no line: [`remainder`](Self::remainder).
 #[derive(Clone, Debug)]
 pub struct Lines<'a> {
-    rest: &'a [u8],
+    bytes: &'a [u8],
+    /// Where the next line begins.
+    at: usize,
+    cuts: Cuts<'a>,
     number: u64,
     offset: u64,
-    /// A line of which only the first bytes are in `rest`, and its length.
-    cut: Option<u64>,
+}
+
+/// What is known of the ends of the lines.
+#[derive(Clone, Debug)]
+enum Cuts<'a> {
+    Nothing,
+    /// Where their newlines are; there are no others.
+    All(&'a [u32]),
+    /// There is one line, of which only the first bytes are here, and this is its length.
+    Length(u64),
 }
 
 impl<'a> Lines<'a> {
     /// The lines of a whole file.
     #[must_use]
     pub const fn new(bytes: &'a [u8]) -> Self {
-        Self::starting(bytes, 1, 0)
+        Self { bytes, at: 0, cuts: Cuts::Nothing, number: 1, offset: 0 }
     }
 
-    /// The lines of a part of a file that begins with line `number` at `offset`.
-    pub(crate) const fn starting(bytes: &'a [u8], number: u64, offset: u64) -> Self {
-        Self { rest: bytes, number, offset, cut: None }
+    /// The lines that begin at `at` and end where these newlines are; the first one is line `number` of the file, and
+    /// begins there at `offset`.
+    pub(crate) const fn ending(
+        bytes: &'a [u8],
+        at: usize,
+        newlines: &'a [u32],
+        number: u64,
+        offset: u64,
+    ) -> Self {
+        Self { bytes, at, cuts: Cuts::All(newlines), number, offset }
     }
 
     /// One line too long to be held: its first bytes, and its length.
     pub(crate) const fn of_long(kept: &'a [u8], number: u64, offset: u64, len: u64) -> Self {
-        Self { rest: kept, number, offset, cut: Some(len) }
+        Self { bytes: kept, at: 0, cuts: Cuts::Length(len), number, offset }
     }
 
     /// The bytes that have not been handed out; when the iterator has ended, those behind the last newline.
     #[must_use]
-    pub const fn remainder(&self) -> &'a [u8] {
-        self.rest
+    pub fn remainder(&self) -> &'a [u8] {
+        &self.bytes[self.at..]
     }
 }
 
 impl<'a> Iterator for Lines<'a> {
     type Item = Line<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Line<'a>> {
-        let (number, offset) = (self.number, self.offset);
-        if let Some(len) = self.cut.take() {
-            let line = Line { number, offset, len, bytes: self.rest };
-            self.rest = b"";
-            return Some(line);
-        }
-        let end = memchr::memchr(b'\n', self.rest)?;
-        let line = Line::new(number, offset, &self.rest[..end]);
-        self.rest = &self.rest[end + 1..];
+        let end = match &mut self.cuts {
+            Cuts::All(newlines) => {
+                let (&end, behind) = newlines.split_first()?;
+                *newlines = behind;
+                end as usize
+            }
+            Cuts::Nothing => self.at + memchr::memchr(b'\n', &self.bytes[self.at..])?,
+            &mut Cuts::Length(len) => {
+                let (number, offset, bytes) = (self.number, self.offset, self.bytes);
+                (self.bytes, self.cuts) = (b"", Cuts::Nothing);
+                return Some(Line { number, offset, len, bytes });
+            }
+        };
+        let line = Line::new(self.number, self.offset, &self.bytes[self.at..end]);
+        self.at = end + 1;
         self.number += 1;
         self.offset += line.len + 1;
         Some(line)
