@@ -31,6 +31,8 @@ const HEADER: usize = 16;
 /// The slot of a hole.
 const NOBODY: u32 = u32::MAX;
 
+const NOWHERE: Place = Place(NonZeroU32::MIN);
+
 #[derive(Clone, Debug)]
 pub(crate) struct Arena {
     chunks: Vec<Chunk>,
@@ -40,6 +42,8 @@ pub(crate) struct Arena {
     unused: Vec<usize>,
     /// The last hole of each size, in units.
     holes: Vec<Option<Place>>,
+    /// How many chunks were emptied.
+    moves: u64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -49,7 +53,7 @@ struct Chunk {
     live: usize,
 }
 
-/// Where a node is: the units in front of it in all chunks, counted from 1.
+/// Where a node is: the units in front of it in all chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place(NonZeroU32);
 
@@ -63,7 +67,8 @@ pub(crate) struct Node<'a> {
 impl Arena {
     pub(crate) fn new() -> Self {
         let holes = vec![None; LONG / UNIT + 1];
-        Self { chunks: Vec::new(), open: None, unused: Vec::new(), holes }
+        // The first chunk is never used: no node is at place 0.
+        Self { chunks: vec![Chunk::default()], open: None, unused: Vec::new(), holes, moves: 0 }
     }
 
     #[inline]
@@ -71,11 +76,28 @@ impl Arena {
         Node::read(self.at(place))
     }
 
-    /// Reads what a look at the node will read.
-    pub(crate) fn touch(&self, place: Place) -> u8 {
-        let bytes = self.at(place);
+    /// Reads what a look at the node will read, if there is one.
+    #[inline]
+    pub(crate) fn touch(&self, place: Option<Place>) -> u8 {
+        // A place in the chunk without bytes instead of none, so that there is no branch on what is still on its way.
+        let place = place.unwrap_or(NOWHERE);
+        let bytes = &self.chunks[place.chunk()].bytes;
         // Most nodes stand in two lines of the cache.
-        bytes[0] ^ bytes.get(64).unwrap_or(&0)
+        let byte = |at: usize| bytes.get(at).copied().unwrap_or_default();
+        byte(place.start()) ^ byte(place.start() + 64)
+    }
+
+    /// How often nodes have been moved: as long as it is the same, every place of a node stays one, or is a hole.
+    pub(crate) const fn moves(&self) -> u64 {
+        self.moves
+    }
+
+    /// Whether the node with this name is at a place where there was one.
+    #[inline]
+    pub(crate) fn is_of(&self, place: Place, name: &[u8]) -> bool {
+        let bytes = self.at(place);
+        let [slot, name_len, ..] = header(bytes);
+        slot != NOBODY && name_len as usize == name.len() && bytes[HEADER..].starts_with(name)
     }
 
     /// Adds a node; none of the others moves.
@@ -146,6 +168,7 @@ impl Arena {
 
     /// Moves what is alive in a chunk to others, and frees the chunk.
     fn empty(&mut self, number: usize, mut moved: impl FnMut(&Node<'_>, Place)) {
+        self.moves += 1;
         // The holes first, so that no node is moved into one of them.
         let mut start = 0;
         while start < self.chunks[number].bytes.len() {
@@ -226,11 +249,14 @@ impl Arena {
 
 impl Place {
     pub(crate) const fn new(units: usize) -> Self {
-        Self(NonZeroU32::MIN.saturating_add(word(units)))
+        match NonZeroU32::new(word(units)) {
+            Some(units) => Self(units),
+            None => NOWHERE,
+        }
     }
 
     const fn units(self) -> usize {
-        self.0.get() as usize - 1
+        self.0.get() as usize
     }
 
     const fn chunk(self) -> usize {

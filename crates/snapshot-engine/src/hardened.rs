@@ -3,7 +3,8 @@
 //! Section 3 of `docs/FORMAT.md` is its law.
 
 use snapshot_format::{
-    Addr, FORMAT, Line, MAX_NAME, Name, ParseError, Problem, Record, SealFault, Trust, salvage,
+    Addr, FORMAT, LamportTime, Line, MAX_NAME, Name, ParseError, Problem, Record, SealFault, Trust,
+    salvage,
 };
 
 use crate::replay::kind_of;
@@ -65,10 +66,17 @@ impl Replay {
             Record::Alive { name, addr } => is_usual(*name, *addr),
             Record::NotAlive { name } => !name.as_bytes().ends_with(b"\r"),
             Record::Clock(time) | Record::EventClock(time) | Record::QueryClock(time) => {
-                is_serf || *time <= self.policy.max_clock && !matches!(trust, Trust::Damaged(_))
+                self.believes(*time, trust)
             }
             _ => false,
         }
+    }
+
+    /// Whether a clock may say this.
+    #[inline]
+    pub(crate) fn believes(&self, time: LamportTime, trust: Trust) -> bool {
+        self.mode == Mode::Serf
+            || time <= self.policy.max_clock && !matches!(trust, Trust::Damaged(_))
     }
 
     /// Whether the line ends in a carriage return and is not valid with it.

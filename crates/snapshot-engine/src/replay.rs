@@ -5,11 +5,11 @@
 
 use alloc::vec::Vec;
 
-use snapshot_format::{Block, Line, ParseError, Problem, Record, Trust, salvage};
+use snapshot_format::{Block, Line, ParseError, Problem, Record, Trust, Usual, salvage};
 
 use crate::hardened::{BYTE_ORDER_MARK, is_lost, is_valid_node};
 use crate::report::MAX_FINDINGS;
-use crate::table::GROUP;
+use crate::table::{Change, GROUP};
 use crate::{Finding, FindingKind, Policy, Report, State};
 
 /// Whose rules of reading.
@@ -33,6 +33,16 @@ pub struct Replay {
     run_start: u64,
 }
 
+/// Records of the state with nothing odd about them, one behind the other.
+#[derive(Clone, Copy, Default)]
+struct Usuals {
+    count: u64,
+    /// Where the last one ends.
+    end: u64,
+    /// Whether a node became alive by one.
+    alive: bool,
+}
+
 impl Replay {
     /// A replay at the start of a file.
     ///
@@ -47,29 +57,53 @@ impl Replay {
 
     /// Takes in the lines of a block, in order.
     pub fn block(&mut self, block: Block<'_>) {
-        // Nearly every line is a record with nothing odd about it. Members are gathered, since many changes at once cost
-        // less than one after another; whatever looks at the state finds them made.
+        // Members are gathered, since many changes at once cost less than one after another; whatever looks at the state
+        // finds them made.
         let mut members = Vec::with_capacity(GROUP);
+        let mut usual = Usuals::default();
         for line in block.lines {
-            let parsed = line.record();
-            match &parsed {
-                Ok(record) if self.is_usual(record, block.trust) => {
-                    self.count_usual(&line, record);
-                    match self.state.member(record) {
-                        Some(change) => members.push(change),
-                        None => _ = self.state.apply(record),
-                    }
-                    if members.len() == GROUP {
-                        self.state.change(&mut members);
-                    }
+            match line.usual() {
+                Some(Usual::Alive { name, addr }) => {
+                    usual.alive = true;
+                    members.push(self.state.alive.alive(name, addr));
+                }
+                Some(Usual::NotAlive { name }) => members.push(self.state.alive.gone(name)),
+                Some(Usual::Clock(time)) if self.believes(time, block.trust) => {
+                    self.state.clocks.clock = time;
+                }
+                Some(Usual::EventClock(time)) if self.believes(time, block.trust) => {
+                    self.state.clocks.event_clock = time;
+                }
+                Some(Usual::QueryClock(time)) if self.believes(time, block.trust) => {
+                    self.state.clocks.query_clock = time;
                 }
                 _ => {
-                    self.state.change(&mut members);
-                    self.take(&line, parsed, block.trust);
+                    if let Some(change) = self.rare(&line, block.trust) {
+                        members.push(change);
+                    } else {
+                        self.state.change(&mut members);
+                        self.count_usual(core::mem::take(&mut usual));
+                        self.line(&line, block.trust);
+                        continue;
+                    }
                 }
+            }
+            usual.count += 1;
+            usual.end = line.offset + line.len + 1;
+            if members.len() == GROUP {
+                self.state.change(&mut members);
             }
         }
         self.state.change(&mut members);
+        self.count_usual(usual);
+    }
+
+    /// What a line changes of the members that is not a usual one and has nothing odd about it.
+    fn rare<'a>(&mut self, line: &Line<'a>, trust: Trust) -> Option<Change<'a>> {
+        let record = line.record().ok().filter(|record| self.is_usual(record, trust))?;
+        let change = self.state.member(&record)?;
+        self.report.left &= !matches!(record, Record::Alive { .. });
+        Some(change)
     }
 
     /// Takes in the next line; what was odd about it, if anything.
@@ -80,7 +114,8 @@ impl Replay {
         if let Ok(record) = &parsed
             && self.is_usual(record, trust)
         {
-            self.count_usual(line, record);
+            let (alive, end) = (matches!(record, Record::Alive { .. }), line.offset + line.len + 1);
+            self.count_usual(Usuals { count: 1, end, alive });
             self.state.apply(record);
             return None;
         }
@@ -174,14 +209,14 @@ impl Replay {
         self.run_start = end;
     }
 
-    /// Keeps the books of a record of the state with nothing odd about it.
-    fn count_usual(&mut self, line: &Line<'_>, record: &Record<'_>) {
+    /// Keeps the books of records of the state with nothing odd about them.
+    fn count_usual(&mut self, usual: Usuals) {
         let report = &mut self.report;
-        report.lines += 1;
-        report.bytes = line.offset + line.len + 1;
-        report.recognized += 1;
-        report.records += 1;
-        report.left &= !matches!(record, Record::Alive { .. });
+        report.lines += usual.count;
+        report.bytes = report.bytes.max(usual.end);
+        report.recognized += usual.count;
+        report.records += usual.count;
+        report.left &= !usual.alive;
     }
 
     /// Keeps the books that both readers share.

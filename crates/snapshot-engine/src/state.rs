@@ -14,7 +14,7 @@ use crate::table::{Change, Table};
 pub struct State {
     pub(crate) alive: Table,
     pub(crate) failed: Failed,
-    clocks: Clocks,
+    pub(crate) clocks: Clocks,
     coordinate: Option<Coordinate>,
 }
 

@@ -16,7 +16,7 @@ use foldhash::fast::SeedableRandomState;
 use snapshot_format::{Addr, Name};
 
 use crate::arena::{Arena, Place};
-use crate::index::Index;
+use crate::index::{Hash, Index};
 
 /// How many changes are made together: enough to keep the memory busy, few enough to stay in the nearest cache.
 pub(crate) const GROUP: usize = 128;
@@ -39,7 +39,7 @@ pub(crate) struct Table {
 pub(crate) struct Change<'a> {
     name: &'a [u8],
     addr: Option<&'a [u8]>,
-    hash: u32,
+    hash: Hash,
 }
 
 impl<'a> Change<'a> {
@@ -71,23 +71,34 @@ impl Table {
     /// Makes changes in their order.
     pub(crate) fn change(&mut self, changes: &[Change<'_>]) {
         for changes in changes.chunks(GROUP) {
-            let mut places = [None; GROUP];
             let touched = changes.iter().map(|change| self.index.touch(change.hash));
             black_box(touched.fold(0, |sum, hash| sum ^ hash));
-            for (place, change) in places.iter_mut().zip(changes) {
-                *place = self.index.find(change.hash, |_| true);
-            }
-            let touched = places.iter().flatten().map(|&place| self.arena.touch(place));
+            let mut places = [None; GROUP];
+            let touched = places.iter_mut().zip(changes).map(|(place, change)| {
+                *place = self.index.guess(change.hash);
+                self.arena.touch(*place)
+            });
             black_box(touched.fold(0, |sum, byte| sum ^ byte));
-            for change in changes {
-                self.change_one(change);
+            let moves = self.arena.moves();
+            for (change, place) in changes.iter().zip(places) {
+                // Unless the nodes have moved, what was a node's place is one or a hole.
+                let place = place.filter(|&place| {
+                    self.arena.moves() == moves && self.arena.is_of(place, change.name)
+                });
+                self.change_at(place.or_else(|| self.find(change.hash, change.name)), change);
             }
         }
     }
 
     /// Makes one change; whether it was one.
     pub(crate) fn change_one(&mut self, change: &Change<'_>) -> bool {
-        match (self.find(change.hash, change.name), change.addr) {
+        self.change_at(self.find(change.hash, change.name), change)
+    }
+
+    /// Makes a change of the node that is here, or nowhere.
+    #[inline]
+    fn change_at(&mut self, place: Option<Place>, change: &Change<'_>) -> bool {
+        match (place, change.addr) {
             (Some(place), Some(addr)) => self.move_to(place, change, addr),
             (None, Some(addr)) => {
                 self.insert(change, addr);
@@ -134,7 +145,7 @@ impl Table {
         self.text += change.name.len() + addr.len();
     }
 
-    fn remove(&mut self, place: Place, hash: u32) {
+    fn remove(&mut self, place: Place, hash: Hash) {
         let node = self.arena.node(place);
         self.text -= node.name.len() + node.addr.len();
         self.slots[node.slot as usize] = None;
@@ -192,16 +203,17 @@ impl Table {
         (0..self.slots.len()).filter_map(|slot| self.at(slot))
     }
 
-    fn find(&self, hash: u32, name: &[u8]) -> Option<Place> {
+    fn find(&self, hash: Hash, name: &[u8]) -> Option<Place> {
         self.index.find(hash, |place| self.arena.node(place).name == name)
     }
 }
 
-fn hash(hasher: &SeedableRandomState, name: &[u8]) -> u32 {
+#[inline]
+fn hash(hasher: &SeedableRandomState, name: &[u8]) -> Hash {
     let mut hasher = hasher.build_hasher();
     hasher.write(name);
     // The upper half of a 64-bit hash.
-    (hasher.finish() >> 32) as u32
+    Hash::new((hasher.finish() >> 32) as u32).unwrap_or(Hash::MIN)
 }
 
 #[cfg(test)]
