@@ -83,6 +83,10 @@ impl Failed {
         self.nodes.contains_key(name.as_bytes())
     }
 
+    pub(crate) fn of(&self, name: Name<'_>) -> Option<FailedNode<'_>> {
+        self.nodes.get_key_value(name.as_bytes()).and_then(node)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.nodes.len()
     }

@@ -140,6 +140,12 @@ impl State {
         self.failed.iter().map(|node| (node.name, node.addr, node.at))
     }
 
+    /// The last address of a failed node, and the time of its failure.
+    #[must_use]
+    pub fn failure_of(&self, name: Name<'_>) -> Option<(Addr<'_>, UnixMillis)> {
+        self.failed.of(name).map(|node| (node.addr, node.at))
+    }
+
     /// How many failed nodes are kept.
     #[must_use]
     pub fn failed_len(&self) -> usize {

@@ -291,3 +291,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_failed_node_is_found_by_its_name() {
+    let (state, _) = decode(
+        b"#@failed: a h:1 5\n#@failed: b h:2 6\nalive: c h:3\nalive: b h:2\n",
+        Mode::Hardened,
+        false,
+    );
+    let of = |name: &[u8]| {
+        let failure = state.failure_of(snapshot_format::Name::new(name).unwrap());
+        failure.map(|(addr, at)| (addr.to_string(), at.0))
+    };
+    assert_eq!(of(b"a"), Some(("h:1".to_owned(), 5)));
+    assert_eq!([of(b"b"), of(b"c"), of(b"x")], [None, None, None]);
+}
