@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use snapshot_engine::{Mode, Policy};
 
 use crate::edit::{compact, prune, readdress, repair, revive, set_clock};
-use crate::{check, dump, inspect, record};
+use crate::{check, completions, diff, dump, export, follow, history, inspect, man, record};
 
 /// Reads, checks, records and compacts the snapshot files of Serf, Consul and Nomad agents.
 ///
@@ -33,6 +33,12 @@ pub(crate) enum Command {
     Readdress(readdress::Args),
     Revive(revive::Args),
     SetClock(set_clock::Args),
+    Diff(diff::Args),
+    History(history::Args),
+    Follow(follow::Args),
+    Export(export::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 const STYLES: Styles = Styles::styled()

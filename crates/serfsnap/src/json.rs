@@ -40,7 +40,8 @@ impl<'a> Node<'a> {
     pub(crate) fn new(name: Name<'a>, addr: Addr<'a>, failed_at: Option<UnixMillis>) -> Self {
         let (name, name_hex) = text(name.as_bytes());
         let (addr, addr_hex) = text(addr.as_bytes());
-        Self { name, name_hex, addr, addr_hex, failed_at_ms: failed_at.map(|at| at.0) }
+        let failed_at_ms = failed_at.map(|at| at.0);
+        Self { name, name_hex, addr, addr_hex, failed_at_ms }
     }
 }
 
@@ -73,7 +74,8 @@ pub(crate) fn text(bytes: &[u8]) -> (Cow<'_, str>, Option<String>) {
     (text, hex)
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Two digits a byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
         // Writing to a string cannot fail.

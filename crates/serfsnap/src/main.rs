@@ -8,16 +8,22 @@ mod ack;
 mod args;
 mod check;
 mod check_output;
+mod completions;
+mod diff;
 mod difference;
 mod dump;
 mod edit;
 mod events;
+mod export;
 mod failure;
 mod fields;
+mod follow;
+mod history;
 mod input;
 mod inspect;
 mod inspect_table;
 mod json;
+mod man;
 mod member;
 mod members;
 mod out;
@@ -31,9 +37,11 @@ mod rpc;
 mod session;
 mod show;
 mod sniff;
+mod standing;
 mod stdin;
 mod table;
 mod time;
+mod tracker;
 mod units;
 
 use std::process::ExitCode;
@@ -54,6 +62,12 @@ fn main() -> ExitCode {
         Command::Readdress(args) => edit::readdress::run(&args),
         Command::Revive(args) => edit::revive::run(&args),
         Command::SetClock(args) => edit::set_clock::run(&args),
+        Command::Diff(args) => diff::run(&args),
+        Command::History(args) => history::run(&args),
+        Command::Follow(args) => follow::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),

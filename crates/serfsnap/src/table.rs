@@ -66,14 +66,14 @@ impl<const N: usize> Table<N> {
                 *width = cell.width().max(*width);
             }
         }
-        let columns = if let Some(terminal) = out.width {
-            self.squeeze(&mut widths, terminal);
-            self.columns
+        let mut columns = self.columns;
+        if let Some(terminal) = out.width {
+            squeeze(&mut columns, &mut widths, terminal);
         } else {
             // Nothing is lost in a pipe, and one long name does not push all others apart.
             widths = widths.map(|width| width.min(WIDEST));
-            self.columns.map(|column| Column { gives_way: false, ..column })
-        };
+            columns = columns.map(|column| Column { gives_way: false, ..column });
+        }
         let heading = line(&columns, &widths, &titles);
         writeln!(out, "{}", out.paint(Tone::Heading, &heading))?;
         for row in &self.rows {
@@ -81,16 +81,36 @@ impl<const N: usize> Table<N> {
         }
         Ok(())
     }
+}
 
-    fn squeeze(&self, widths: &mut [usize; N], terminal: usize) {
-        let total: usize = widths.iter().map(|width| GAP + width).sum();
-        let mut over = total.saturating_sub(terminal);
-        for (width, column) in widths.iter_mut().zip(&self.columns) {
-            if column.gives_way && over > 0 {
-                let cut = over.min(width.saturating_sub(LEAST));
-                *width -= cut;
-                over -= cut;
-            }
+/// For rows that are printed before all of them are known: the widths become those of the terminal, all of which goes
+/// to what gives way, and no row is wider.
+pub(crate) fn fit<const N: usize>(
+    columns: &mut [Column; N],
+    widths: &mut [usize; N],
+    terminal: usize,
+) {
+    squeeze(columns, widths, terminal);
+    let spare = terminal.saturating_sub(widths.iter().map(|width| GAP + width).sum());
+    let last_elastic = columns.iter().rposition(|column| column.gives_way && !column.right);
+    widths[last_elastic.unwrap_or(N - 1)] += spare;
+    *columns = columns.map(|column| Column { gives_way: !column.right, ..column });
+}
+
+/// Makes columns narrower until they fit, the widest first: those that give way before the others, numbers never.
+fn squeeze<const N: usize>(columns: &mut [Column; N], widths: &mut [usize; N], terminal: usize) {
+    let mut over = widths.iter().map(|width| GAP + width).sum::<usize>().saturating_sub(terminal);
+    for elastic in [true, false] {
+        let gives = columns.map(|column| !column.right && column.gives_way == elastic);
+        while over > 0 {
+            let candidates = widths.iter_mut().zip(gives).enumerate();
+            let candidates = candidates.filter(|(_, (width, gives))| *gives && **width > LEAST);
+            let Some((at, (width, _))) = candidates.max_by_key(|(_, (width, _))| **width) else {
+                break;
+            };
+            *width -= 1;
+            over -= 1;
+            columns[at].gives_way = true;
         }
     }
 }
@@ -137,10 +157,34 @@ mod tests {
         let mut table = Table::new([Column::elastic("NAME"), Column::left("ADDRESS")]);
         table.row(["n".repeat(300), "10.0.0.1:7946".to_owned()]);
         let mut widths = [300, 13];
-        table.squeeze(&mut widths, 80);
+        squeeze(&mut table.columns, &mut widths, 80);
         assert_eq!(widths, [63, 13]);
         let row = line(&table.columns, &widths, &table.rows[0]);
         assert_eq!(row.width(), 80);
         assert!(row.ends_with("\u{2026}  10.0.0.1:7946"));
+    }
+
+    #[test]
+    fn where_that_is_not_enough_text_gives_way_too_and_numbers_never() {
+        let mut columns = [Column::right("N"), Column::left("TEXT"), Column::elastic("NAME")];
+        let mut widths = [10, 50, 40];
+        squeeze(&mut columns, &mut widths, 60);
+        assert_eq!(widths, [10, 32, 12]);
+        let row = line(&columns, &widths, &["7".into(), "t".repeat(50), "n".repeat(40)]);
+        assert_eq!(row.width(), 60);
+    }
+
+    #[test]
+    fn rows_that_come_one_by_one_fill_the_terminal() {
+        let columns = [Column::right("N"), Column::elastic("NAME"), Column::left("TEXT")];
+        let check = |widths, terminal, expect: [usize; 3]| {
+            let (mut columns, mut widths) = (columns, widths);
+            fit(&mut columns, &mut widths, terminal);
+            assert_eq!(widths, expect);
+            let cells = ["7".into(), "n".repeat(300), "t".repeat(300)];
+            assert_eq!(line(&columns, &widths, &cells).width(), terminal);
+        };
+        check([4, 20, 10], 80, [4, 60, 10]);
+        check([4, 20, 30], 50, [4, 12, 28]);
     }
 }
