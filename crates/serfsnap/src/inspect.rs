@@ -15,6 +15,7 @@ use crate::inspect_table::Page;
 use crate::json::{self, Node, Place};
 use crate::out::Out;
 use crate::outlook::Outlook;
+use crate::probe::{self, Answer, Answers};
 use crate::reading::Reading;
 use crate::show::quoted;
 
@@ -29,6 +30,10 @@ pub(crate) struct Args {
     /// The snapshot; `-` is standard input
     file: OsString,
 
+    /// Try a TCP connection to each node that the owner would contact, 64 at a time, each for one second
+    #[arg(long)]
+    probe: bool,
+
     #[command(flatten)]
     rules: Rules,
 
@@ -42,6 +47,8 @@ Examples:
   serfsnap inspect /var/lib/serf/web-1.snapshot
   serfsnap inspect --as consul --rejoin-after-leave /var/lib/consul/serf/local.snapshot
       What a Consul agent with rejoin_after_leave = true would recover.
+  serfsnap inspect --probe /var/lib/consul/serf/local.snapshot
+      Who of them would answer. Agents note a connection that says nothing in their log.
   ssh web-1 cat /var/lib/serf/snapshot | serfsnap inspect --format json - | jq .candidates
 
 Exit codes: 0 whatever the file is like (that is for `check`), 2 if it cannot be read.";
@@ -51,19 +58,35 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let (reading, other_mode) = Reading::with_other_mode(&mut input, args.rules)?;
     drop(input);
     let outlook = Outlook::new(&args.file, args.rules, &reading);
+    let answers = args.probe.then(|| probe(&reading.state, &outlook));
+    let answers = answers.as_ref();
     let mut out = Out::new();
     match args.format {
         Format::Table => {
             let other_mode = &other_mode;
-            let page = Page { path: &args.file, rules: args.rules, reading: &reading, other_mode };
+            let (path, rules, reading) = (&args.file, args.rules, &reading);
+            let page = Page { path, rules, reading, other_mode, answers };
             page.print(&mut out, &outlook)?;
         }
         Format::Json | Format::Jsonl => {
-            json::line(&mut out, &inspection(args, &reading, &outlook))?;
+            json::line(&mut out, &inspection(args, &reading, &outlook, answers))?;
         }
     }
     out.flush()?;
     Ok(0)
+}
+
+/// Tries whom the owner would try.
+fn probe(state: &State, outlook: &Outlook) -> Answers {
+    let nodes = state.alive().chain(state.failed().map(|(name, addr, _)| (name, addr)));
+    probe::probe(nodes.filter(|(name, _)| !outlook.is_owner(*name)).map(|(_, addr)| addr))
+}
+
+/// Nodes, and what became of a try to connect to each.
+#[derive(Clone, Copy)]
+struct Nodes<'a> {
+    state: &'a State,
+    answers: Option<&'a Answers>,
 }
 
 /// The object of the contract, its keys in order.
@@ -84,9 +107,9 @@ struct Inspection<'a> {
     query_clock: u64,
     left: bool,
     #[serde(serialize_with = "alive")]
-    alive: &'a State,
+    alive: Nodes<'a>,
     #[serde(serialize_with = "failed")]
-    failed: &'a State,
+    failed: Nodes<'a>,
     coordinate: Option<Place>,
     cluster: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,7 +124,13 @@ struct Inspection<'a> {
     findings_total: u64,
 }
 
-fn inspection<'a>(args: &Args, reading: &'a Reading, outlook: &Outlook) -> Inspection<'a> {
+fn inspection<'a>(
+    args: &Args,
+    reading: &'a Reading,
+    outlook: &Outlook,
+    answers: Option<&'a Answers>,
+) -> Inspection<'a> {
+    let nodes = Nodes { state: &reading.state, answers };
     let Reading { state, report, .. } = reading;
     let owned = |bytes: &[u8]| {
         let (text, hex) = json::text(bytes);
@@ -125,8 +154,8 @@ fn inspection<'a>(args: &Args, reading: &'a Reading, outlook: &Outlook) -> Inspe
         event_clock: clocks.event_clock.0,
         query_clock: clocks.query_clock.0,
         left: report.left,
-        alive: state,
-        failed: state,
+        alive: nodes,
+        failed: nodes,
         coordinate: state.coordinate().map(Place::from),
         cluster,
         cluster_hex: cluster_hex.flatten(),
@@ -159,14 +188,22 @@ pub(crate) fn sorted(state: &State) -> Vec<(Name<'_>, Addr<'_>)> {
     nodes
 }
 
-fn alive<S: Serializer>(state: &State, serializer: S) -> Result<S::Ok, S::Error> {
-    let nodes = sorted(state).into_iter().map(|(name, addr)| Node::new(name, addr, None));
-    serializer.collect_seq(nodes)
+fn alive<S: Serializer>(nodes: &Nodes<'_>, serializer: S) -> Result<S::Ok, S::Error> {
+    let node = |(name, addr)| Node::new(name, addr, None).probed(nodes.answer(addr));
+    serializer.collect_seq(sorted(nodes.state).into_iter().map(node))
 }
 
-fn failed<S: Serializer>(state: &State, serializer: S) -> Result<S::Ok, S::Error> {
-    let node = |(name, addr, at): (_, _, UnixMillis)| Node::new(name, addr, Some(at));
-    serializer.collect_seq(state.failed().map(node))
+fn failed<S: Serializer>(nodes: &Nodes<'_>, serializer: S) -> Result<S::Ok, S::Error> {
+    let node = |(name, addr, at): (_, _, UnixMillis)| {
+        Node::new(name, addr, Some(at)).probed(nodes.answer(addr))
+    };
+    serializer.collect_seq(nodes.state.failed().map(node))
+}
+
+impl<'a> Nodes<'a> {
+    fn answer(&self, addr: Addr<'_>) -> Option<&'a Answer> {
+        self.answers?.of(addr)
+    }
 }
 
 /// A finding, as the contract has it.

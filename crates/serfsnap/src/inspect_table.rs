@@ -11,6 +11,7 @@ use crate::difference::Difference;
 use crate::inspect::{live_bytes, sorted};
 use crate::out::{Out, Tone};
 use crate::outlook::Outlook;
+use crate::probe::Answers;
 use crate::reading::Reading;
 use crate::show::{count, meaning, quoted, shown, shown_path};
 use crate::table::{Column, Table};
@@ -25,6 +26,8 @@ pub(crate) struct Page<'a> {
     pub(crate) reading: &'a Reading,
     /// By the other kind of reader: Serf beside ours, ours beside Serf's.
     pub(crate) other_mode: &'a State,
+    /// What became of a try to connect to each.
+    pub(crate) answers: Option<&'a Answers>,
 }
 
 impl Page<'_> {
@@ -44,13 +47,14 @@ impl Page<'_> {
                 writeln!(out, "{what} {}", shown(text))?;
             }
         }
-        nodes(out, state)?;
+        nodes(out, state, self.answers)?;
         clocks(out, state)?;
         findings(out, report)?;
         size(out, state, report)?;
         differences(out, self.rules.reader.mode(), state, self.other_mode)?;
         let heading = out.paint(Tone::Heading, "If this agent starts now");
-        writeln!(out, "\n{heading}: {}", outlook.sentence())
+        writeln!(out, "\n{heading}: {}", outlook.sentence())?;
+        self.answers.map_or(Ok(()), |answers| probed(out, state, answers))
     }
 }
 
@@ -82,26 +86,48 @@ fn rules_in_words(rules: Rules) -> String {
     format!("{reader}, {rejoins} rejoin_after_leave")
 }
 
-fn nodes(out: &mut Out, state: &State) -> io::Result<()> {
+fn nodes(out: &mut Out, state: &State, answers: Option<&Answers>) -> io::Result<()> {
     let (alive, failed) = (state.len(), state.failed_len());
     section(out, "Nodes", &format_args!("{alive} alive, {failed} failed"))?;
+    let answer = |addr| {
+        let answer = answers.and_then(|answers| answers.of(addr));
+        answer.map(ToString::to_string).unwrap_or_default()
+    };
+    // The title of a column that is empty would promise something.
+    let title = if answers.is_some() { "PROBE" } else { "" };
     if alive > 0 {
-        let mut table = Table::new([Column::elastic("NAME"), Column::left("ADDRESS")]);
+        let columns = [Column::elastic("NAME"), Column::left("ADDRESS"), Column::left(title)];
+        let mut table = Table::new(columns);
         for (name, addr) in sorted(state) {
-            table.row([name.to_string(), addr.to_string()]);
+            table.row([name.to_string(), addr.to_string(), answer(addr)]);
         }
         table.print(out)?;
     }
     if failed > 0 {
-        let columns =
-            [Column::elastic("FAILED"), Column::left("LAST ADDRESS"), Column::left("FAILED AT")];
+        let columns = [
+            Column::elastic("FAILED"),
+            Column::left("LAST ADDRESS"),
+            Column::left("FAILED AT"),
+            Column::left(title),
+        ];
         let mut table = Table::new(columns);
         for (name, addr, at) in state.failed() {
-            table.row([name.to_string(), addr.to_string(), utc(at)]);
+            table.row([name.to_string(), addr.to_string(), utc(at), answer(addr)]);
         }
         table.print(out)?;
     }
     Ok(())
+}
+
+/// How many of those that were tried answer.
+fn probed(out: &mut Out, state: &State, answers: &Answers) -> io::Result<()> {
+    let nodes = state.alive().chain(state.failed().map(|(name, addr, _)| (name, addr)));
+    let answers: Vec<_> = nodes.filter_map(|(_, addr)| answers.of(addr)).collect();
+    let connected = answers.iter().filter(|answer| answer.is_connected()).count();
+    let tone = if connected > 0 || answers.is_empty() { Tone::Good } else { Tone::Bad };
+    let heading = out.paint(Tone::Heading, "Probe");
+    let sentence = out.paint(tone, &format!("{connected} of {} answer", answers.len()));
+    writeln!(out, "{heading}: {sentence}")
 }
 
 fn clocks(out: &mut Out, state: &State) -> io::Result<()> {

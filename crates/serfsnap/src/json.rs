@@ -8,6 +8,8 @@ use serde_json::ser::{Formatter, Serializer};
 use snapshot_engine::{Coordinate, UnixMillis};
 use snapshot_format::{Addr, Name};
 
+use crate::probe::{Answer, AnswerRow};
+
 /// The version of all shapes together.
 pub(crate) const SCHEMA: u32 = 1;
 
@@ -34,6 +36,8 @@ pub(crate) struct Node<'a> {
     addr_hex: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     failed_at_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probe: Option<AnswerRow>,
 }
 
 impl<'a> Node<'a> {
@@ -41,7 +45,13 @@ impl<'a> Node<'a> {
         let (name, name_hex) = text(name.as_bytes());
         let (addr, addr_hex) = text(addr.as_bytes());
         let failed_at_ms = failed_at.map(|at| at.0);
-        Self { name, name_hex, addr, addr_hex, failed_at_ms }
+        Self { name, name_hex, addr, addr_hex, failed_at_ms, probe: None }
+    }
+
+    /// With what became of a try to connect.
+    pub(crate) fn probed(mut self, answer: Option<&Answer>) -> Self {
+        self.probe = answer.map(Answer::row);
+        self
     }
 }
 

@@ -29,6 +29,7 @@ mod members;
 mod out;
 mod outlook;
 mod owner;
+mod probe;
 mod progress;
 mod reading;
 mod record;

@@ -40,6 +40,16 @@ impl Outlook {
         Self { owner, alive, failed, left_at, rejoining: then.0 + then.1 }
     }
 
+    /// Whether this is the owner, as far as that is known.
+    pub(crate) fn is_owner(&self, name: Name<'_>) -> bool {
+        self.owner.as_ref().is_some_and(|owner| owner.name == name.as_bytes())
+    }
+
+    /// Whether it is known who the owner is.
+    pub(crate) const fn knows_owner(&self) -> bool {
+        self.owner.is_some()
+    }
+
     /// How many others it would try.
     pub(crate) const fn candidates(&self) -> u64 {
         self.alive + self.failed
