@@ -1,15 +1,19 @@
 //! `check`: one verdict a file, for monitoring.
 
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::thread;
 use std::time::Duration;
 
 use snapshot_engine::{Clocks, Policy, Verdict};
 
-use crate::args::{Format, Rules};
+use clap::ValueEnum;
+
+use crate::args::Rules;
 use crate::check_output::{Printer, exit_code};
 use crate::failure::{Failure, Outcome};
 use crate::input::Input;
+use crate::known::{Known, Overlap};
 use crate::outlook::Outlook;
 use crate::reading::Reading;
 use crate::show::count;
@@ -35,12 +39,40 @@ pub(crate) struct Args {
     #[arg(long)]
     strict: bool,
 
+    /// Compare with the members that the agent knows, read from standard input
+    ///
+    /// The output of `consul members`, `serf members` or `nomad server members`, or a list in JSON.
+    /// Only members that are alive count, and only at the address where they are.
+    #[arg(long, value_parser = ["-"], hide_possible_values = true, value_name = "-")]
+    members: Option<String>,
+
+    /// How many of the other members the file should hold at least, in per cent
+    ///
+    /// Serf writes a member down when the next event comes, so that a file lags behind; half of the members find the
+    /// others. None at all is never enough.
+    #[arg(long, value_name = "PERCENT", default_value_t = 50, requires = "members")]
+    #[arg(value_parser = clap::value_parser!(u64).range(0..=100))]
+    min_share: u64,
+
     #[command(flatten)]
     rules: Rules,
 
     /// How the output looks
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = Shape::Table)]
+    format: Shape,
+}
+
+/// How the output looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shape {
+    /// For people
+    Table,
+    /// One object
+    Json,
+    /// One object a line
+    Jsonl,
+    /// Metrics for Prometheus, as the textfile collector of its `node_exporter` reads them
+    Prom,
 }
 
 const EXAMPLES: &str = "\
@@ -48,6 +80,10 @@ Examples:
   serfsnap check --min-peers 2 /var/lib/consul/serf/local.snapshot
   serfsnap check --as consul /var/lib/consul/serf/*.snapshot
       What unmodified agents would make of their files.
+  consul members | serfsnap check --members - /var/lib/consul/serf/local.snapshot
+      Whether the agent would find its cluster again if it crashed now.
+  serfsnap check --format prom /var/lib/*/serf/*.snapshot > /var/lib/node_exporter/serfsnap.prom.new;
+      mv /var/lib/node_exporter/serfsnap.prom.new /var/lib/node_exporter/serfsnap.prom
   serfsnap check --format jsonl fleet/*/snapshot | jq -r 'select(.exit_code > 0).path'
 
 Exit codes: 0 nothing to do, 1 act, 2 could not check; of several files the highest.";
@@ -56,16 +92,29 @@ Exit codes: 0 nothing to do, 1 act, 2 could not check; of several files the high
 const SECOND_LOOK: Duration = Duration::from_millis(50);
 
 pub(crate) fn run(args: &Args) -> Outcome {
+    let known = known(args)?;
     let mut printer = Printer::new(args.format);
     let mut worst = 0;
     printer.begin()?;
     for path in &args.files {
-        let result = check(path, args, || thread::sleep(SECOND_LOOK));
+        let result = check(path, args, known.as_ref(), || thread::sleep(SECOND_LOOK));
         worst = worst.max(exit_code(&result));
         printer.file(path, &result)?;
     }
     printer.end(worst)?;
     Ok(worst)
+}
+
+fn known(args: &Args) -> Result<Option<Known>, Failure> {
+    if args.members.is_none() {
+        return Ok(None);
+    }
+    if args.files.iter().any(|file| file == "-") {
+        return Err(Failure::told(
+            "FILE and the member list are both `-`, but there is one standard input; name the file",
+        ));
+    }
+    Known::read(io::stdin()).map(Some)
 }
 
 /// What is to be said of a file that could be read.
@@ -78,22 +127,30 @@ pub(crate) struct Checked {
     pub(crate) torn: bool,
     pub(crate) findings_total: u64,
     pub(crate) bytes: u64,
+    pub(crate) clocks: Clocks,
+    /// How much it holds of what the agent knows, where that was asked.
+    pub(crate) held: Option<Overlap>,
     /// Why to act; none where all is well.
     pub(crate) reasons: Vec<String>,
 }
 
 /// Checks a file; where its end is torn, `wait` is called and the file is read again.
-fn check(path: &OsStr, args: &Args, wait: impl FnOnce()) -> Result<Checked, Failure> {
-    let (checked, again) = read(path, args)?;
+fn check(
+    path: &OsStr,
+    args: &Args,
+    known: Option<&Known>,
+    wait: impl FnOnce(),
+) -> Result<Checked, Failure> {
+    let (checked, again) = read(path, args, known)?;
     if !checked.torn || !again {
         return Ok(checked);
     }
     wait();
-    Ok(read(path, args)?.0)
+    Ok(read(path, args, known)?.0)
 }
 
 /// The file as it is now, and whether it could be read again.
-fn read(path: &OsStr, args: &Args) -> Result<(Checked, bool), Failure> {
+fn read(path: &OsStr, args: &Args, known: Option<&Known>) -> Result<(Checked, bool), Failure> {
     let mut input = Input::open(path, args.rules.reader)?;
     let reading = Reading::new(&mut input, args.rules)?;
     let Reading { state, report, .. } = &reading;
@@ -110,6 +167,8 @@ fn read(path: &OsStr, args: &Args) -> Result<(Checked, bool), Failure> {
         let (few, least) = (count(outlook.certain(), "other"), args.min_peers);
         reasons.push(format!("{few} to contact, fewer than {least}"));
     }
+    let held = known.map(|known| known.compare(state, &outlook));
+    reasons.extend(held.and_then(|held| held.reason(args.min_share)));
     if args.strict && verdict == Verdict::Torn {
         reasons.push("the end is torn".to_owned());
     }
@@ -122,6 +181,8 @@ fn read(path: &OsStr, args: &Args) -> Result<(Checked, bool), Failure> {
         torn: verdict == Verdict::Torn,
         findings_total: report.findings_total,
         bytes: report.bytes,
+        clocks: state.clocks(),
+        held,
         reasons,
     };
     Ok((checked, input.is_regular()))
@@ -161,7 +222,8 @@ mod tests {
         let path = directory.path().join("live.snap");
         fs::write(&path, before).unwrap();
         let line = Line::parse_from(["check".as_ref(), "--strict".as_ref(), path.as_os_str()]);
-        let checked = check(path.as_os_str(), &line.args, || fs::write(&path, meanwhile).unwrap());
+        let checked =
+            check(path.as_os_str(), &line.args, None, || fs::write(&path, meanwhile).unwrap());
         checked.unwrap().reasons
     }
 

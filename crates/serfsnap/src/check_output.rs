@@ -6,29 +6,31 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::args::Format;
-use crate::check::Checked;
+use crate::check::{Checked, Shape};
+use crate::check_prom::Exposition;
 use crate::failure::{CODE, Failure};
 use crate::json;
+use crate::known::Overlap;
 use crate::out::{Out, Tone};
 use crate::show::shown_path;
 
 /// Prints each file as soon as it was checked.
 pub(crate) struct Printer {
     out: Out,
-    format: Format,
+    format: Shape,
     files: u64,
+    exposition: Exposition,
     /// Nobody reads on; the exit code still counts.
     closed: bool,
 }
 
 impl Printer {
-    pub(crate) fn new(format: Format) -> Self {
-        Self { out: Out::new(), format, files: 0, closed: false }
+    pub(crate) fn new(format: Shape) -> Self {
+        Self { out: Out::new(), format, files: 0, exposition: Exposition::new(), closed: false }
     }
 
     pub(crate) fn begin(&mut self) -> Result<(), Failure> {
-        if self.format == Format::Json {
+        if self.format == Shape::Json {
             let begun = write!(self.out, "{{\"schema\":{},\"files\":[", json::SCHEMA);
             return self.written(begun);
         }
@@ -45,9 +47,13 @@ impl Printer {
         }
         self.files += 1;
         let written = match self.format {
-            Format::Table => self.line(path, result),
-            Format::Jsonl => json::line(&mut self.out, &row(path, result)),
-            Format::Json => {
+            Shape::Table => self.line(path, result),
+            Shape::Prom => {
+                self.exposition.file(path, result);
+                Ok(())
+            }
+            Shape::Jsonl => json::line(&mut self.out, &row(path, result)),
+            Shape::Json => {
                 let comma = if self.files > 1 { "," } else { "" };
                 write!(self.out, "{comma}")
                     .and_then(|()| json::piece(&mut self.out, &row(path, result)))
@@ -73,7 +79,12 @@ impl Printer {
     }
 
     pub(crate) fn end(&mut self, exit_code: u8) -> Result<(), Failure> {
-        if self.format == Format::Json && !self.closed {
+        if self.format == Shape::Prom {
+            let printed = self.exposition.print(&mut self.out);
+            let printed = printed.and_then(|()| self.out.flush());
+            return self.written(printed);
+        }
+        if self.format == Shape::Json && !self.closed {
             let ended = writeln!(self.out, "],\"exit_code\":{exit_code}}}");
             let ended = ended.and_then(|()| self.out.flush());
             return self.written(ended);
@@ -104,7 +115,18 @@ struct Row<'a> {
     findings_total: Option<u64>,
     outlook: Option<&'a str>,
     reasons: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    members: Option<Members>,
     error: Option<String>,
+}
+
+/// What the agent knows beside what the file holds, in nodes.
+#[derive(Serialize)]
+struct Members {
+    known: u64,
+    held: u64,
+    elsewhere: u64,
+    unknown: u64,
 }
 
 fn row<'a>(path: &'a OsStr, result: &'a Result<Checked, Failure>) -> Row<'a> {
@@ -123,6 +145,10 @@ fn row<'a>(path: &'a OsStr, result: &'a Result<Checked, Failure>) -> Row<'a> {
         findings_total: checked.map(|checked| checked.findings_total),
         outlook: checked.map(|checked| &*checked.outlook),
         reasons: checked.map_or(&[], |checked| &checked.reasons),
+        members: checked.and_then(|checked| checked.held).map(|held| {
+            let Overlap { known, held, elsewhere, unknown, .. } = held;
+            Members { known, held, elsewhere, unknown }
+        }),
         error: result.as_ref().err().map(ToString::to_string),
     }
 }

@@ -13,9 +13,13 @@ pub(crate) const MAX_LINE: usize = 32 * 1024 * 1024;
 
 /// Hands what a list changes to the recorder; an error is what was wrong with it, in a sentence.
 pub(crate) fn record_line(line: &[u8], recorder: &mut impl Recorder) -> Result<(), String> {
-    let Members(members) = parse(line)?;
-    let list: Vec<_> = members.into_iter().map(Member::listed).collect();
-    roster::record_list(&list, &HashSet::new(), recorder)
+    roster::record_list(&list(line)?, &HashSet::new(), recorder)
+}
+
+/// The members of a list.
+pub(crate) fn list(json: &[u8]) -> Result<Vec<Listed<'static>>, String> {
+    let Members(members) = parse(json)?;
+    Ok(members.into_iter().map(Member::listed).collect())
 }
 
 /// An array, or the object around it that `serf members` and Nomad's interface have.
