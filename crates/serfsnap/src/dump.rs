@@ -47,7 +47,7 @@ Exit codes: 0 whatever the file is like, 2 if it cannot be read.";
 
 pub(crate) fn run(args: &Args) -> Outcome {
     let mut input = Input::open(&args.file, args.rules.reader)?;
-    let mut printer = Printer { out: Out::new(), format: args.format, rows: 0 };
+    let mut printer = Printer::new(args.format);
     if printer.out.width.is_some() {
         // The rows themselves show how far the work is.
         input.silence();
@@ -86,27 +86,35 @@ const COLUMNS: [Column; 6] = [
     Column::right("LINE"),
     Column::right("BYTE"),
     Column::left("KIND"),
-    Column::left("FIELDS"),
+    Column::elastic("FIELDS"),
     Column::left("SEAL"),
     Column::left("FINDING"),
 ];
 /// Rows are printed as they are read, so that the widths cannot follow the content: these fit most.
-const WIDTHS: [usize; 6] = [6, 8, 11, 36, 8, 0];
+const WIDTHS: [usize; 6] = [6, 8, 11, 36, 8, "unknown-extension".len()];
 
 /// Prints rows as they come, in constant memory.
 struct Printer {
     out: Out,
     format: Format,
+    columns: [Column; 6],
+    widths: [usize; 6],
     rows: u64,
 }
 
 impl Printer {
+    fn new(format: Format) -> Self {
+        let out = Out::new();
+        let (columns, widths) = table::fit(COLUMNS, WIDTHS, out.width);
+        Self { out, format, columns, widths, rows: 0 }
+    }
+
     fn begin(&mut self, path: &OsStr) -> io::Result<()> {
         match self.format {
             Format::Jsonl => Ok(()),
             Format::Table => {
-                let titles = COLUMNS.map(|column| column.title().to_owned());
-                let heading = table::line(&COLUMNS, &WIDTHS, &titles);
+                let titles = self.columns.map(|column| column.title().to_owned());
+                let heading = table::line(&self.columns, &self.widths, &titles);
                 let heading = self.out.paint(Tone::Heading, &heading);
                 writeln!(self.out, "{heading}")
             }
@@ -138,7 +146,7 @@ impl Printer {
             let finding = finding.unwrap_or_default().to_owned();
             let cells =
                 [number, offset, kind.to_owned(), body(kind, bytes), seal.to_owned(), finding];
-            return writeln!(self.out, "{}", table::line(&COLUMNS, &WIDTHS, &cells));
+            return writeln!(self.out, "{}", table::line(&self.columns, &self.widths, &cells));
         }
         let row = Row { line: number, offset, len, kind, fields, seal, finding };
         if self.format == Format::Jsonl {

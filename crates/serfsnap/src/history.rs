@@ -21,7 +21,7 @@ use crate::tracker::{Happened, Tracker};
 
 /// Show what happened to each node, in the order of the file.
 ///
-/// alive: it is a member (again); BACK counts how often it has come back. moved: it is at another address. not-alive:
+/// alive: it is a member; a number counts how often it has come back. moved: it is at another address. not-alive:
 /// it left, failed or was reaped, which Serf does not tell apart. failed: it failed, as our own files know. left: the
 /// owner of the file left the cluster.
 /// A time is when the lines were written; files of Serf, Consul and Nomad hold none. Where a file was compacted its

@@ -218,7 +218,7 @@ fn differences(out: &mut Out, mode: Mode, here: &State, there: &State) -> io::Re
 fn list(out: &mut Out, what: &str, items: impl ExactSizeIterator<Item = String>) -> io::Result<()> {
     let total = items.len();
     for item in items.take(MAX_LISTED) {
-        writeln!(out, "  {what}: {item}")?;
+        writeln!(out, "{}", out.cut(&format!("  {what}: {item}")))?;
     }
     if total > MAX_LISTED {
         writeln!(out, "  {what}: {} more", total - MAX_LISTED)?;

@@ -47,6 +47,8 @@ mod time;
 mod tracker;
 mod units;
 
+use std::env;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -54,7 +56,11 @@ use clap::Parser;
 use crate::args::{Cli, Command};
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(error) => return misunderstood(&error),
+    };
+    let outcome = match command {
         Command::Inspect(args) => inspect::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Dump(args) => dump::run(&args),
@@ -81,4 +87,17 @@ fn main() -> ExitCode {
             ExitCode::from(failure::CODE)
         }
     }
+}
+
+/// Prints help, or what is wrong with the command line. That quotes what it was given, which may be the name of a file
+/// that somebody else chose.
+fn misunderstood(error: &clap::Error) -> ExitCode {
+    let is_plain = |argument: OsString| *argument == *show::shown_path(&argument);
+    if env::args_os().all(is_plain) {
+        // Whether anybody reads it does not change what it is.
+        let _ = error.print();
+    } else {
+        error.to_string().lines().for_each(|line| out::complain(&line));
+    }
+    ExitCode::from(if error.use_stderr() { failure::CODE } else { 0 })
 }

@@ -2,6 +2,7 @@
 //!
 //! Nothing here panics where a pipe is closed, as `println!` would.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
@@ -32,6 +33,11 @@ impl Out {
         let width = stdout.is_terminal().then(|| terminal_size::terminal_size_of(&stdout));
         let width = width.flatten().map(|(width, _)| usize::from(width.0));
         Self { writer: BufWriter::new(stdout.lock()), colour, width }
+    }
+
+    /// The text, cut where a terminal is too narrow for it on one line.
+    pub(crate) fn cut<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.width.map_or(Cow::Borrowed(text), |width| crate::show::cut(text, width))
     }
 
     /// The text, coloured where the output is a terminal that wants it.

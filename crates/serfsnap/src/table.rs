@@ -83,18 +83,22 @@ impl<const N: usize> Table<N> {
     }
 }
 
-/// For rows that are printed before all of them are known: the widths become those of the terminal, all of which goes
-/// to what gives way, and no row is wider.
+/// Columns for rows that are printed before all of them are known.
+///
+/// On a terminal no row is wider than that, and what is left of its width goes to the column that gives way first. In a
+/// pipe nothing is cut.
 pub(crate) fn fit<const N: usize>(
-    columns: &mut [Column; N],
-    widths: &mut [usize; N],
-    terminal: usize,
-) {
-    squeeze(columns, widths, terminal);
-    let spare = terminal.saturating_sub(widths.iter().map(|width| GAP + width).sum());
-    let last_elastic = columns.iter().rposition(|column| column.gives_way && !column.right);
-    widths[last_elastic.unwrap_or(N - 1)] += spare;
-    *columns = columns.map(|column| Column { gives_way: !column.right, ..column });
+    mut columns: [Column; N],
+    mut widths: [usize; N],
+    terminal: Option<usize>,
+) -> ([Column; N], [usize; N]) {
+    let Some(terminal) = terminal else {
+        return (columns.map(|column| Column { gives_way: false, ..column }), widths);
+    };
+    let elastic = columns.iter().position(|column| column.gives_way).unwrap_or(N - 1);
+    squeeze(&mut columns, &mut widths, terminal);
+    widths[elastic] += terminal.saturating_sub(widths.iter().map(|width| GAP + width).sum());
+    (columns.map(|column| Column { gives_way: !column.right, ..column }), widths)
 }
 
 /// Makes columns narrower until they fit, the widest first: those that give way before the others, numbers never.
@@ -178,8 +182,7 @@ mod tests {
     fn rows_that_come_one_by_one_fill_the_terminal() {
         let columns = [Column::right("N"), Column::elastic("NAME"), Column::left("TEXT")];
         let check = |widths, terminal, expect: [usize; 3]| {
-            let (mut columns, mut widths) = (columns, widths);
-            fit(&mut columns, &mut widths, terminal);
+            let (columns, widths) = fit(columns, widths, Some(terminal));
             assert_eq!(widths, expect);
             let cells = ["7".into(), "n".repeat(300), "t".repeat(300)];
             assert_eq!(line(&columns, &widths, &cells).width(), terminal);

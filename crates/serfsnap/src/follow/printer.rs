@@ -17,7 +17,7 @@ use crate::time::utc;
 use crate::tracker::{Happened, Step};
 
 const COLUMNS: [Column; 4] =
-    [Column::left("TIME"), Column::left("EVENT"), Column::left("NODE"), Column::left("WHAT")];
+    [Column::left("TIME"), Column::left("EVENT"), Column::elastic("NODE"), Column::left("WHAT")];
 /// What comes is not known, so that the widths cannot follow the content: these fit most.
 const WIDTHS: [usize; 4] = [20, 11, 16, 21];
 
@@ -80,10 +80,7 @@ struct Row {
 impl Printer {
     pub(crate) fn new(shape: Shape, path: OsString) -> Self {
         let out = Out::new();
-        let (mut columns, mut widths) = (COLUMNS, WIDTHS);
-        if let Some(terminal) = out.width {
-            table::fit(&mut columns, &mut widths, terminal);
-        }
+        let (columns, widths) = table::fit(COLUMNS, WIDTHS, out.width);
         Self { out, shape, path, columns, widths }
     }
 

@@ -74,34 +74,30 @@ struct Flaps<'a> {
     back: u64,
 }
 
-const COLUMNS: [Column; 6] = [
+const COLUMNS: [Column; 5] = [
     Column::right("LINE"),
     Column::left("TIME"),
     Column::left("EVENT"),
-    Column::right("BACK"),
-    Column::left("NODE"),
+    Column::elastic("NODE"),
     Column::left("ADDRESS"),
 ];
 /// Rows are printed as they are read, so that the widths cannot follow the content: these fit most.
-const WIDTHS: [usize; 6] = [6, 20, 9, 4, 16, 21];
+const WIDTHS: [usize; 5] = [6, 20, 10, 12, 21];
 
 /// Prints rows as they come, in constant memory.
 pub(crate) struct Printer {
     out: Out,
     path: OsString,
     format: Format,
-    columns: [Column; 6],
-    widths: [usize; 6],
+    columns: [Column; 5],
+    widths: [usize; 5],
     rows: u64,
 }
 
 impl Printer {
     pub(crate) fn new(path: &OsStr, format: Format) -> Self {
         let out = Out::new();
-        let (mut columns, mut widths) = (COLUMNS, WIDTHS);
-        if let Some(terminal) = out.width {
-            table::fit(&mut columns, &mut widths, terminal);
-        }
+        let (columns, widths) = table::fit(COLUMNS, WIDTHS, out.width);
         Self { out, path: path.to_owned(), format, columns, widths, rows: 0 }
     }
 
@@ -152,11 +148,14 @@ impl Printer {
             (None, _, Some(nodes)) => format!("{} forgotten", count(nodes, "node")),
             (None, ..) => String::new(),
         };
+        let event = match row.back {
+            Some(back) => format!("{} ({back})", row.event),
+            None => row.event.to_owned(),
+        };
         let cells = [
             row.line.to_string(),
             row.at.map(utc).unwrap_or_default(),
-            row.event.to_owned(),
-            row.back.map(|back| back.to_string()).unwrap_or_default(),
+            event,
             row.name.map_or_else(|| "the owner".to_owned(), |name| name.to_string()),
             addr,
         ];
