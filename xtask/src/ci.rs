@@ -5,7 +5,7 @@ use std::process;
 use std::time::{Duration, Instant};
 
 use crate::process::{cargo, run};
-use crate::{Command, Outcome, crash, fuzz, interop, readme, tidy};
+use crate::{Command, Outcome, crash, dist, fuzz, interop, readme, tidy};
 
 pub(crate) const COMMAND: Command = Command {
     name: "ci",
@@ -35,6 +35,7 @@ const STEPS: &[Step] = &[
     Step { name: "bare-metal", about: "format and engine build without std", run: bare_metal },
     Step { name: "deny", about: "dependencies, licences and sources", run: deny },
     Step { name: "interop", about: "the real Serf library reads and writes alike", run: interop },
+    Step { name: "dist", about: "the package installs, runs and goes", run: |_| dist::try_out() },
     Step { name: "fuzz", about: "each fuzz target for a while", run: fuzz_all },
 ];
 

@@ -1,6 +1,7 @@
 //! The project's own tasks: `cargo xtask --help`.
 //!
-//! One file a command, and no dependencies: a fresh clone should wait for nothing before its first task.
+//! One file a command, and no dependencies but behind a feature: a fresh clone should wait for nothing before its first
+//! task.
 //! A new command is a file with a `COMMAND` and a line in [`COMMANDS`].
 
 #![forbid(unsafe_code)]
@@ -8,6 +9,7 @@
 
 mod ci;
 mod crash;
+mod dist;
 mod fuzz;
 mod interop;
 mod judge;
@@ -25,6 +27,7 @@ const COMMANDS: &[Command] = &[
     tour::COMMAND,
     ci::COMMAND,
     crash::COMMAND,
+    dist::COMMAND,
     fuzz::COMMAND,
     interop::COMMAND,
     judge::COMMAND,
