@@ -136,7 +136,8 @@ fn csv(out: &mut dyn Write, state: &State) -> io::Result<()> {
     const TITLES: [&str; 8] =
         ["name", "name_hex", "addr", "addr_hex", "host", "port", "status", "failed_at_ms"];
     let mut csv = csv::Writer::from_writer(out);
-    csv.write_record(TITLES)?;
+    let mut record = |cells: [&str; 8]| csv.write_record(cells).map_err(of_csv);
+    record(TITLES)?;
     for (name, standing) in nodes(state) {
         let addr = standing.addr();
         let (host, port) = host_and_port(addr).unzip();
@@ -144,19 +145,18 @@ fn csv(out: &mut dyn Write, state: &State) -> io::Result<()> {
         let (addr, addr_hex) = cell(addr.as_bytes());
         let port = port.map(|port| port.to_string()).unwrap_or_default();
         let failed_at = standing.failed_at().map(|at| at.0.to_string()).unwrap_or_default();
-        let host = host.unwrap_or_default();
-        csv.write_record([
-            &name,
-            &name_hex,
-            &addr,
-            &addr_hex,
-            host,
-            &port,
-            standing.word(),
-            &failed_at,
-        ])?;
+        let (host, status) = (host.unwrap_or_default(), standing.word());
+        record([&name, &name_hex, &addr, &addr_hex, host, &port, status, &failed_at])?;
     }
     csv.flush()
+}
+
+/// The error of the output as it was: a pipe that is closed is none.
+fn of_csv(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        kind => io::Error::other(format!("{kind:?}")),
+    }
 }
 
 /// Bytes as text that no terminal obeys; and in hexadecimal, where the text is something else.
