@@ -202,6 +202,24 @@ fn what_a_new_file_says_otherwise_is_told() {
 }
 
 #[test]
+fn what_came_to_the_old_file_last_is_told_before_the_new_one() {
+    let (directory, path) = file("alive: a h:1\n");
+    let follow = Follow::start(&path, &[]);
+    let pid = Pid::from_child(&follow.child.0);
+    kill_process(pid, Signal::STOP).unwrap();
+    let stat = format!("/proc/{}/stat", pid.as_raw_nonzero());
+    wait_until("it is stopped", || fs::read_to_string(&stat).unwrap().contains(") T "));
+    append(&path, "alive: b h:2\nnot-alive: b\n");
+    let next = directory.path().join("next");
+    fs::write(&next, "alive: a h:3\n").unwrap();
+    fs::rename(&next, &path).unwrap();
+    kill_process(pid, Signal::CONT).unwrap();
+    follow.wait("moved a h:3");
+    let expect = ["alive b h:2", "not-alive b h:2", "moved a h:3 from h:1"];
+    assert_eq!(follow.ends_by(Some(Signal::TERM)), expect);
+}
+
+#[test]
 fn lines_without_a_seal_behind_a_sealed_file_come_too() {
     let _alone = alone();
     let directory = tempfile::tempdir().unwrap();
