@@ -54,7 +54,7 @@ fn what_is_no_snapshot_is_left_alone() {
     tar[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
     let cases = [
         (file("raft.snap", b"\x1f\x8b\x08\0\0\0\0\0"), "Raft archive"),
-        (file("state.tar", &tar), "tar archive"),
+        (file("state.tar", &tar), "inside of a Raft archive"),
         (file("a.zst", b"\x28\xb5\x2f\xfd\0\0"), "zstd"),
         (file("a.zip", b"PK\x03\x04\x14\0"), "zip archive"),
         (file("a.db", b"SQLite format 3\0\x10\0"), "SQLite"),
