@@ -106,14 +106,13 @@ struct Follow<'a> {
 impl Follow<'_> {
     /// What is there already.
     fn begin(&mut self, silent: bool, wait: &Wait) -> Result<(), Failure> {
-        if self.source.is_file() {
-            if silent {
-                self.read_silently(wait)?;
-            } else {
-                self.read(wait)?;
-            }
+        if silent {
+            self.read_silently(wait)?;
         }
         self.printer.following(self.tail.state())?;
+        if self.source.is_file() && !silent {
+            self.read(wait)?;
+        }
         Ok(self.printer.flush()?)
     }
 
