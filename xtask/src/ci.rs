@@ -5,7 +5,7 @@ use std::process;
 use std::time::{Duration, Instant};
 
 use crate::process::{cargo, run};
-use crate::{Command, Outcome, crash, dist, fuzz, interop, readme, tidy};
+use crate::{Command, Outcome, crash, dist, fleet, fuzz, interop, readme, tidy};
 
 pub(crate) const COMMAND: Command = Command {
     name: "ci",
@@ -36,6 +36,7 @@ const STEPS: &[Step] = &[
     Step { name: "deny", about: "dependencies, licences and sources", run: deny },
     Step { name: "interop", about: "the real Serf library reads and writes alike", run: interop },
     Step { name: "dist", about: "the package installs, runs and goes", run: |_| dist::try_out() },
+    Step { name: "fleet", about: "a large fleet is understood within a minute", run: large_fleet },
     Step { name: "fuzz", about: "each fuzz target for a while", run: fuzz_all },
 ];
 
@@ -171,6 +172,10 @@ fn interop(_: &Options) -> Outcome {
         return Ok(());
     }
     interop::interop(FILES, interop::SEED)
+}
+
+fn large_fleet(_: &Options) -> Outcome {
+    fleet::measure(2000, 2000)
 }
 
 fn fuzz_all(options: &Options) -> Outcome {

@@ -10,6 +10,7 @@
 mod ci;
 mod crash;
 mod dist;
+mod fleet;
 mod fuzz;
 mod interop;
 mod judge;
@@ -28,6 +29,7 @@ const COMMANDS: &[Command] = &[
     ci::COMMAND,
     crash::COMMAND,
     dist::COMMAND,
+    fleet::COMMAND,
     fuzz::COMMAND,
     interop::COMMAND,
     judge::COMMAND,

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use snapshot_engine::{Mode, Policy};
 
 use crate::edit::{compact, prune, readdress, repair, revive, set_clock};
-use crate::{check, completions, diff, dump, export, follow, history, inspect, man, record};
+use crate::{check, completions, diff, dump, export, fleet, follow, history, inspect, man, record};
 
 /// Reads, checks, records and compacts the snapshot files of Serf, Consul and Nomad agents.
 ///
@@ -39,6 +39,7 @@ pub(crate) enum Command {
     Export(export::Args),
     Completions(completions::Args),
     Man(man::Args),
+    Fleet(fleet::Args),
 }
 
 const STYLES: Styles = Styles::styled()

@@ -59,6 +59,14 @@ impl Input {
         self.progress.silence();
     }
 
+    /// The first bytes, at most so many, which are read again as if nobody had looked.
+    pub(crate) fn first(&mut self, bytes: usize) -> Result<&[u8], Failure> {
+        let missing = bytes.saturating_sub(self.head.len()) as u64;
+        let read = self.source.by_ref().take(missing).read_to_end(&mut self.head);
+        read.map_err(|error| self.failure(&error))?;
+        Ok(&self.head[..bytes.min(self.head.len())])
+    }
+
     /// The read error of this input, told.
     pub(crate) fn failure(&self, error: &io::Error) -> Failure {
         let (path, at) = (shown_path(&self.path), self.progress.done());

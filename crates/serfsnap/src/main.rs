@@ -18,6 +18,7 @@ mod events;
 mod export;
 mod failure;
 mod fields;
+mod fleet;
 mod follow;
 mod history;
 mod input;
@@ -77,6 +78,7 @@ fn main() -> ExitCode {
         Command::Export(args) => export::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
+        Command::Fleet(args) => fleet::run(&args),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),
