@@ -17,7 +17,7 @@ mod table;
 use std::ffi::OsString;
 use std::io::Write;
 
-pub(crate) use self::study::{Fleet, Outset, Whole};
+pub(crate) use self::study::{Fleet, Outset, Unity};
 
 use crate::args::{Format, Rules};
 use crate::failure::{CODE, Outcome, printed};
@@ -97,7 +97,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
 }
 
 fn exit_code(fleet: &Fleet) -> u8 {
-    if fleet.is_partial() { CODE } else { u8::from(fleet.verdict() != Whole::Whole) }
+    if fleet.is_partial() { CODE } else { u8::from(fleet.verdict() != Unity::Whole) }
 }
 
 #[cfg(test)]

@@ -99,7 +99,9 @@ impl Graph {
             } else {
                 members.iter().copied().take(1).collect()
             };
-            next.iter().for_each(|agent| _ = started.add(*agent));
+            for agent in &next {
+                started.add(*agent);
+            }
             while let Some(agent) = next.pop_front() {
                 order.push(agent);
                 for other in turned.tried_by(agent).filter(|other| islands.of[*other] == island) {
@@ -125,7 +127,9 @@ impl Islands {
         let mut of = vec![0; graph.len()];
         for (island, members) in members.iter_mut().enumerate() {
             members.sort_unstable();
-            members.iter().for_each(|agent| of[*agent] = island);
+            for agent in members {
+                of[*agent] = island;
+            }
         }
         let mut leads_out = vec![false; members.len()];
         let mut is_found = vec![false; members.len()];
@@ -230,7 +234,9 @@ impl<'a> Tarjan<'a> {
         }
         let begin = self.open.iter().rposition(|open| *open == agent).unwrap_or(0);
         let island = self.open.split_off(begin);
-        island.iter().for_each(|agent| _ = self.closed.add(*agent));
+        for agent in &island {
+            self.closed.add(*agent);
+        }
         self.islands.push(island);
     }
 }

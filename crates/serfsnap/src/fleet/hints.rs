@@ -64,7 +64,7 @@ pub(crate) fn hints(
             let hint = islands.members[*sink].iter().find_map(|agent| {
                 let log = known.get(agent)?;
                 let of = log.agents.first_of(&ground.reaches_main)?;
-                Some(Hint { agent: *agent, of, revive: log.revive(of) })
+                Some(Hint { agent: *agent, of, revive: Some(log.revive(of)) })
             });
             hints.extend(hint);
             if hint.is_some() {
@@ -103,7 +103,7 @@ fn back(
         members.iter().find_map(|agent| {
             let log = known.get(agent)?;
             let of = log.agents.iter().find(wanted)?;
-            Some(Hint { agent: *agent, of, revive: log.revive(of) })
+            Some(Hint { agent: *agent, of, revive: Some(log.revive(of)) })
         })
     };
     let anybody = || {
@@ -145,9 +145,9 @@ struct Log {
 }
 
 impl Log {
-    fn revive(&self, agent: usize) -> Option<Revive> {
+    fn revive(&self, agent: usize) -> Revive {
         let failed = self.with_failed.contains(&agent);
-        Some(if failed { Revive::WithFailed } else { Revive::Alive })
+        if failed { Revive::WithFailed } else { Revive::Alive }
     }
 }
 

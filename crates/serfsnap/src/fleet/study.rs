@@ -50,7 +50,7 @@ pub(crate) struct Fleet {
 
 /// Whether the agents find each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Whole {
+pub(crate) enum Unity {
     /// Each can find each, directly or through others.
     Whole,
     /// They become one cluster if they start in the right order.
@@ -77,7 +77,7 @@ pub(crate) struct Outlier {
     pub(crate) median: u64,
 }
 
-impl Whole {
+impl Unity {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Whole => "whole",
@@ -138,11 +138,11 @@ impl Fleet {
         self.graph.in_random_order()
     }
 
-    pub(crate) fn verdict(&self) -> Whole {
+    pub(crate) fn verdict(&self) -> Unity {
         match (self.islands.len(), self.islands_in_order()) {
-            (..=1, _) => Whole::Whole,
-            (_, 1) => Whole::Order,
-            _ => Whole::Split,
+            (..=1, _) => Unity::Whole,
+            (_, 1) => Unity::Order,
+            _ => Unity::Split,
         }
     }
 

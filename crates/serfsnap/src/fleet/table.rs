@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use crate::fleet::hints::{Hint, Revive};
 use crate::fleet::ids::Bits;
 use crate::fleet::shell;
-use crate::fleet::study::{Fleet, Whole};
+use crate::fleet::study::{Fleet, Unity};
 use crate::out::{Out, Tone};
 use crate::show::{count, shown, shown_path};
 use crate::table::{Column, Table};
@@ -19,9 +19,9 @@ const MAX_NAMES: usize = 4;
 pub(crate) fn print(out: &mut Out, fleet: &Fleet) -> io::Result<()> {
     let verdict = fleet.verdict();
     let tone = match verdict {
-        Whole::Whole => Tone::Good,
-        Whole::Order => Tone::Notable,
-        Whole::Split => Tone::Bad,
+        Unity::Whole => Tone::Good,
+        Unity::Order => Tone::Notable,
+        Unity::Split => Tone::Bad,
     };
     let files = count(fleet.owners.len() as u64, "file");
     let nodes = count(fleet.nodes, "node");
@@ -30,7 +30,7 @@ pub(crate) fn print(out: &mut Out, fleet: &Fleet) -> io::Result<()> {
     for line in advice(fleet) {
         writeln!(out, "{line}")?;
     }
-    if verdict == Whole::Split {
+    if verdict == Unity::Split {
         hints(out, fleet)?;
         order(out, fleet)?;
     } else {
@@ -48,23 +48,23 @@ pub(crate) fn sentence(fleet: &Fleet) -> String {
     let agents = fleet.owners.len();
     let clusters = fleet.islands_in_order();
     match (fleet.verdict(), fleet.outset.retrying) {
-        (Whole::Whole, _) if agents == 1 => "A single agent: nobody is there to find.".to_owned(),
-        (Whole::Whole, true) => {
+        (Unity::Whole, _) if agents == 1 => "A single agent: nobody is there to find.".to_owned(),
+        (Unity::Whole, true) => {
             format!("All {agents} agents come together, since each goes on trying.")
         }
-        (Whole::Whole, false) if knows_all(fleet) => {
+        (Unity::Whole, false) if knows_all(fleet) => {
             format!("All {agents} agents know each other: any start order makes one cluster.")
         }
-        (Whole::Whole, false) => {
+        (Unity::Whole, false) => {
             format!("Each of the {agents} agents can find every other, directly or through others.")
         }
-        (Whole::Order, _) => format!(
+        (Unity::Order, _) => format!(
             "No file need change: the {agents} agents make one cluster if they start in the order below."
         ),
-        (Whole::Split, true) => {
+        (Unity::Split, true) => {
             format!("However long they try, the {agents} agents make {clusters} clusters.")
         }
-        (Whole::Split, false) => {
+        (Unity::Split, false) => {
             format!("No start order makes one cluster of the {agents} agents: {clusters} at best.")
         }
     }
@@ -79,7 +79,7 @@ pub(crate) fn advice(fleet: &Fleet) -> Vec<String> {
             "Left to chance, or all at once, they make {chance:.1} clusters on average."
         ));
     }
-    if fleet.without_file > 0 && fleet.verdict() != Whole::Whole {
+    if fleet.without_file > 0 && fleet.verdict() != Unity::Whole {
         lines.push(format!(
             "{} without a file here: through such nodes more agents may find each other.",
             count(fleet.without_file, "node")
@@ -101,7 +101,7 @@ fn knows_all(fleet: &Fleet) -> bool {
 
 /// Where the first to start is.
 fn meeting_point(fleet: &Fleet) -> Option<String> {
-    let wanted = fleet.verdict() != Whole::Whole;
+    let wanted = fleet.verdict() != Unity::Whole;
     let addr = fleet.order.iter().find_map(|agent| fleet.owners[*agent].addr.as_deref())?;
     wanted.then(|| shown(addr))
 }
@@ -154,10 +154,10 @@ fn hints(out: &mut Out, fleet: &Fleet) -> io::Result<()> {
         return Ok(());
     }
     let why = match fleet.verdict() {
-        Whole::Split if fleet.outset.retrying => {
+        Unity::Split if fleet.outset.retrying => {
             "with these they make one cluster; stop the agent first"
         }
-        Whole::Split => "with these an order makes one cluster; stop the agent first",
+        Unity::Split => "with these an order makes one cluster; stop the agent first",
         _ => "not needed where the order is kept; stop the agent first",
     };
     section(out, "Hints", &why)?;

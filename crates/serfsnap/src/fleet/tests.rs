@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 
@@ -156,10 +157,10 @@ fn log(own: u64, agents: u64, chance: &mut Chance) -> (String, BTreeSet<u64>) {
             continue;
         }
         if chance.below(3) > 0 {
-            text += &format!("alive: n{other} 10.0.0.{other}:1\n");
+            writeln!(text, "alive: n{other} 10.0.0.{other}:1").unwrap();
             alive.insert(other);
         } else {
-            text += &format!("not-alive: n{other}\n");
+            writeln!(text, "not-alive: n{other}").unwrap();
             alive.remove(&other);
         }
     }

@@ -1,7 +1,7 @@
 //! Agents of Serf, started, asked and ended.
 
 use std::fs::{self, File};
-use std::net::{TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -84,7 +84,7 @@ impl Case {
     pub(crate) fn start(&self, name: &str, snapshot: &Path, join: Option<&Agent>) -> Agent {
         // Somebody may be faster to take a port that was just free.
         for _ in 0..5 {
-            let ports = Ports { bind: free_port(), rpc: free_port() };
+            let ports = Ports { host: Ipv4Addr::LOCALHOST, bind: free_port(), rpc: free_port() };
             if let Some(agent) = self.try_start(name, snapshot, ports, join) {
                 return agent;
             }
@@ -112,7 +112,7 @@ impl Case {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "serf", "agent", "-profile=local"]);
         command.arg(format!("-node={name}")).arg(format!("-snapshot={}", snapshot.display()));
-        command.arg(format!("-bind=127.0.0.1:{}", ports.bind));
+        command.arg(format!("-bind={}:{}", ports.host, ports.bind));
         command.arg(format!("-rpc-addr=127.0.0.1:{}", ports.rpc));
         command.args(join.map(|join| format!("-join=127.0.0.1:{}", join.ports.bind)));
         command.stdin(Stdio::null()).stderr(out.try_clone().unwrap()).stdout(out);
@@ -130,8 +130,16 @@ impl Case {
 /// Where an agent listens.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ports {
+    host: Ipv4Addr,
     bind: u16,
     rpc: u16,
+}
+
+impl Ports {
+    /// Where a file says that the agent is.
+    pub(crate) fn at(host: Ipv4Addr, bind: u16) -> Self {
+        Self { host, bind, rpc: free_port() }
+    }
 }
 
 /// A running agent, which is killed with its test.

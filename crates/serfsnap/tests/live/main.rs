@@ -14,3 +14,4 @@ mod crashes;
 mod edits;
 mod files;
 mod following;
+mod islands;

@@ -105,11 +105,11 @@ fn islands_are_those_who_can_find_each_other() {
     for round in 0..2000 {
         let graph = random(1 + round % 12, &mut chance);
         let (islands, reach) = (graph.islands(), reach(&graph));
-        for a in 0..graph.len() {
-            for b in 0..graph.len() {
-                let together = reach[a][b] && reach[b][a];
+        for (a, from_a) in reach.iter().enumerate() {
+            for (b, from_b) in reach.iter().enumerate() {
+                let together = from_a[b] && from_b[a];
                 assert_eq!(islands.of[a] == islands.of[b], together, "{a} and {b} in {graph:?}");
-                let later = reach[a][b] && islands.of[a] < islands.of[b];
+                let later = from_a[b] && islands.of[a] < islands.of[b];
                 assert!(!later, "{a} finds {b} of a later island: {graph:?}");
             }
         }
