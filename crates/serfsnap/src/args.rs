@@ -6,7 +6,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 use snapshot_engine::{Mode, Policy};
 
 use crate::edit::{compact, prune, readdress, repair, revive, set_clock};
-use crate::{check, completions, diff, dump, export, fleet, follow, history, inspect, man, record};
+use crate::{
+    check, completions, diff, dump, export, fleet, follow, history, inspect, man, record, report,
+};
 
 /// Reads, checks, records and compacts the snapshot files of Serf, Consul and Nomad agents.
 ///
@@ -40,6 +42,7 @@ pub(crate) enum Command {
     Completions(completions::Args),
     Man(man::Args),
     Fleet(fleet::Args),
+    Report(report::Args),
 }
 
 const STYLES: Styles = Styles::styled()

@@ -1,7 +1,7 @@
 //! `fleet`: who would find whom if all agents started now.
 
-pub(crate) mod findings;
-pub(crate) mod graph;
+mod findings;
+mod graph;
 mod hints;
 mod ids;
 mod json;
@@ -18,6 +18,7 @@ use std::ffi::OsString;
 use std::io::Write;
 
 pub(crate) use self::study::{Fleet, Outset, Unity};
+pub(crate) use self::table::{advice, finds, revive_command, sentence};
 
 use crate::args::{Format, Rules};
 use crate::failure::{CODE, Outcome, printed};

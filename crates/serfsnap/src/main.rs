@@ -36,6 +36,7 @@ mod probe;
 mod progress;
 mod reading;
 mod record;
+mod report;
 mod roster;
 mod rpc;
 mod session;
@@ -79,6 +80,7 @@ fn main() -> ExitCode {
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Fleet(args) => fleet::run(&args),
+        Command::Report(args) => report::run(&args),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),
