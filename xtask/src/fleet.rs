@@ -38,7 +38,7 @@ fn from_arguments(arguments: &[String]) -> Outcome {
 /// Measures one fleet: two halves, in which everybody knows everybody and nodes without a file besides, and one agent
 /// of the first half that knows one of the other.
 pub(crate) fn measure(files: usize, nodes: usize) -> Outcome {
-    if files < 4 || files % 2 > 0 || nodes < files / 2 {
+    if files < 4 || !files.is_multiple_of(2) || nodes < files / 2 {
         return Err(
             "at least 4 files, an even number of them, of at least half as many nodes".into()
         );

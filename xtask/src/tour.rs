@@ -48,6 +48,7 @@ fn from_arguments(arguments: &[String]) -> Outcome {
     let mut tour = Tour { directory: directory.path.clone(), told: String::new() };
     tour.a_phantom()?;
     tour.a_silence()?;
+    tour.an_outage()?;
     let told = without_times(&tour.told);
     if blesses {
         return readme::replace_block(BLOCK, &told);
@@ -89,8 +90,23 @@ impl Tour {
         self.serfsnap(&["inspect", "c.snap"])
     }
 
+    fn an_outage(&mut self) -> Outcome {
+        const NAMES: [&str; 3] = ["q1", "q2", "q3"];
+        self.tell(
+            "\n# Three agents of Serf that went one after the other. Will they find each other again?",
+        )?;
+        let files = NAMES.map(|name| format!("corpus/60-{name}-sequential-shutdown.snap"));
+        let [first, second, third] = files.each_ref().map(String::as_str);
+        self.serfsnap_ends(&["fleet", first, second, third], 1)
+    }
+
     /// Runs a command to its end and tells what it printed.
     fn serfsnap(&mut self, arguments: &[&str]) -> Outcome {
+        self.serfsnap_ends(arguments, 0)
+    }
+
+    /// The same of one that says something by its exit code.
+    fn serfsnap_ends(&mut self, arguments: &[&str], code: i32) -> Outcome {
         self.tell(&format!("$ serfsnap {}", arguments.join(" ")))?;
         let output = self.command(arguments)?.output()?;
         for text in [output.stdout, output.stderr] {
@@ -99,7 +115,7 @@ impl Tour {
                 self.tell(text.trim_end_matches('\n'))?;
             }
         }
-        if output.status.success() {
+        if output.status.code() == Some(code) {
             return Ok(());
         }
         Err(format!("`serfsnap {}` ended with {}", arguments.join(" "), output.status).into())

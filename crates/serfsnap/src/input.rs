@@ -125,7 +125,7 @@ pub(crate) fn refuse_to_write(path: &Path) -> Result<(), Failure> {
 }
 
 /// Refuses a file that is to be created where there is no directory.
-fn refuse_homeless(path: &OsStr) -> Result<(), Failure> {
+pub(crate) fn refuse_homeless(path: &OsStr) -> Result<(), Failure> {
     let parent = Path::new(path).parent().filter(|parent| !parent.as_os_str().is_empty());
     let Some(parent) = parent.filter(|parent| !parent.exists()) else { return Ok(()) };
     let (path, parent) = (shown_path(path), shown_path(parent.as_os_str()));

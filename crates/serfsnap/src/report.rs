@@ -1,5 +1,6 @@
 //! `report`: one page about a file, or about a fleet.
 
+mod axis;
 mod chronicle;
 mod graph;
 mod html;
@@ -18,6 +19,7 @@ use std::path::Path;
 use crate::args::Rules;
 use crate::failure::{Failure, Outcome, printed};
 use crate::fleet::{Fleet, Outlook};
+use crate::input::refuse_homeless;
 use crate::out::Out;
 use crate::show::shown_path;
 
@@ -91,7 +93,7 @@ fn refuse_to_replace(path: &OsStr) -> Result<(), Failure> {
     let shown = shown_path(path);
     let mut head = Vec::new();
     match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return refuse_homeless(path),
         opened => {
             let read = opened.and_then(|file| file.take(64).read_to_end(&mut head));
             read.map_err(|error| Failure::told(format!("{shown}: cannot be written: {error}")))?;

@@ -147,10 +147,12 @@ fn tell_apart(owners: &mut [Owner], findings: &mut Vec<Finding>) {
         );
         let named = Some(same[0].name.clone());
         findings.push(Finding::new(Kind::SameName, &same[0].path, named, text));
+        let file_names: HashSet<_> = same.iter().map(|owner| owner.path.file_name()).collect();
+        let by_file_name = file_names.len() == same.len();
         for owner in same {
-            owner.name.extend_from_slice(b" (");
-            owner.name.extend_from_slice(owner.path.as_os_str().as_encoded_bytes());
-            owner.name.push(b')');
+            let whole = owner.path.as_os_str();
+            let told = owner.path.file_name().filter(|_| by_file_name).unwrap_or(whole);
+            owner.name = [&owner.node, b" (".as_slice(), told.as_encoded_bytes(), b")"].concat();
         }
     }
 }

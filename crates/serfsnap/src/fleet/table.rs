@@ -76,7 +76,7 @@ pub(crate) fn advice(fleet: &Fleet) -> Vec<String> {
     let chance = fleet.islands_in_random_order();
     if !fleet.outset.retrying && chance > 1.005 && fleet.owners.len() > 1 {
         lines.push(format!(
-            "Left to chance, or all at once, they make {chance:.1} clusters on average."
+            "Started in an order left to chance they make {chance:.1} clusters on average."
         ));
     }
     if fleet.without_file > 0 && fleet.verdict() != Unity::Whole {

@@ -19,6 +19,8 @@ pub(super) struct Chronicle {
     pub(super) report: Report,
     /// Whom the owner would try, in a sentence.
     pub(super) outlook: String,
+    /// How many that are.
+    pub(super) candidates: u64,
     pub(super) points: Vec<Point>,
     pub(super) bytes: Bytes,
     /// Every node that the file names as its lines went on.
@@ -68,12 +70,13 @@ impl Chronicle {
         let (state, report) = reader.replay.finish(torn);
         let rejoining = reader.rejoining.map(|replay| replay.finish(torn).0);
         let reading = Reading { state, report, rejoining };
-        let outlook = Outlook::new(path, rules, &reading).sentence();
+        let outlook = Outlook::new(path, rules, &reading);
+        let (candidates, outlook) = (outlook.candidates(), outlook.sentence());
         let Reading { state, report, .. } = reading;
         let mut bytes = reader.bytes;
         add_live(&mut bytes, &state, &reader.nodes, &reader.last);
         let (points, nodes) = (reader.samples.finish(), reader.nodes);
-        Ok(Self { state, report, outlook, points, bytes, nodes })
+        Ok(Self { state, report, outlook, candidates, points, bytes, nodes })
     }
 }
 
@@ -138,18 +141,20 @@ impl Reader {
     fn note(&mut self, line: &Line<'_>, span: (u64, u64), at_ms: Option<u64>) {
         match line.record() {
             Ok(Record::Alive { name, .. }) => {
-                let past = self.past(name.as_bytes(), line, at_ms);
-                past.joins += u32::from(!past.is_alive);
-                past.is_alive = true;
-                past.alive_at = span;
+                self.note_past(name.as_bytes(), line, at_ms, |past| {
+                    past.joins += u32::from(!past.is_alive);
+                    past.is_alive = true;
+                    past.alive_at = span;
+                });
             }
             Ok(Record::NotAlive { name }) => {
-                let past = self.past(name.as_bytes(), line, at_ms);
-                past.losses += u32::from(past.is_alive);
-                past.is_alive = false;
+                self.note_past(name.as_bytes(), line, at_ms, |past| {
+                    past.losses += u32::from(past.is_alive);
+                    past.is_alive = false;
+                });
             }
             Ok(Record::Failed { name, .. }) => {
-                self.past(name.as_bytes(), line, at_ms).failed_at = span;
+                self.note_past(name.as_bytes(), line, at_ms, |past| past.failed_at = span);
             }
             Ok(Record::Clock(_)) => self.last[0] = span,
             Ok(Record::EventClock(_)) => self.last[1] = span,
@@ -160,10 +165,25 @@ impl Reader {
         }
     }
 
-    fn past(&mut self, name: &[u8], line: &Line<'_>, at_ms: Option<u64>) -> &mut Past {
-        let past = self.nodes.entry(name.into()).or_default();
-        (past.line, past.at_ms) = (line.number, at_ms);
-        past
+    /// What is known of a node that this line is about.
+    fn note_past(
+        &mut self,
+        name: &[u8],
+        line: &Line<'_>,
+        at_ms: Option<u64>,
+        note: impl FnOnce(&mut Past),
+    ) {
+        let take = |past: &mut Past| {
+            (past.line, past.at_ms) = (line.number, at_ms);
+            note(past);
+        };
+        // Most are there already, and need no copy of their name.
+        if let Some(past) = self.nodes.get_mut(name) {
+            return take(past);
+        }
+        let mut past = Past::default();
+        take(&mut past);
+        self.nodes.insert(name.into(), past);
     }
 
     fn sample(&mut self, line: &Line<'_>, at_ms: Option<u64>) {

@@ -11,7 +11,7 @@ use crate::show::{cut, shown};
 /// Of a larger fleet islands alone are drawn, not agents.
 const MAX_AGENTS: usize = 24;
 /// Of more islands the largest are drawn.
-pub(super) const MAX_ISLANDS: usize = 40;
+pub(super) const MAX_ISLANDS: usize = 30;
 /// More arrows would be a grey surface.
 const MAX_ARROWS: usize = 400;
 
@@ -38,7 +38,7 @@ impl Place {
 pub(super) fn both(fleet: &Fleet) -> String {
     let islands: Vec<usize> = fleet.by_size().into_iter().take(MAX_ISLANDS).collect();
     let picture = Picture::new(fleet, islands);
-    picture.draw("wide", 420.0, true) + &picture.draw("narrow", 344.0, false)
+    picture.draw("wide", 560.0, true) + &picture.draw("narrow", 344.0, false)
 }
 
 struct Picture<'a> {
@@ -79,19 +79,17 @@ impl<'a> Picture<'a> {
              markerWidth=\"7\" markerHeight=\"7\" orient=\"auto-start-reverse\"><path d=\"M0 .8 7.4 4 0 7.2z\" \
              fill=\"var(--muted)\"/></marker></defs>\n"
         );
+        if !self.with_agents {
+            for (from, to) in self.arrows.iter().take(MAX_ARROWS) {
+                // Below the boxes, so that no name is crossed out.
+                arrow(&mut svg, class, border(places[*from], places[*to]), false);
+            }
+        }
         for (place, island) in places.iter().zip(&self.islands) {
             self.island(&mut svg, *place, *island);
         }
         if self.with_agents {
             self.agents(&mut svg, class, &places);
-        } else {
-            for (from, to) in self.arrows.iter().take(MAX_ARROWS) {
-                let back = self.arrows.contains(&(*to, *from));
-                if !back || from < to {
-                    let ends = border(places[*from], places[*to]);
-                    arrow(&mut svg, class, ends, back);
-                }
-            }
         }
         svg + "</svg>\n"
     }
@@ -172,18 +170,19 @@ impl<'a> Picture<'a> {
             return (156.0, 52.0);
         }
         let ring = ring(agents);
-        (2.0 * ring + 108.0, 2.0 * ring + 62.0)
+        let labels = if agents > 1 { 76.0 } else { 62.0 };
+        (2.0 * ring + 108.0, 2.0 * ring + labels)
     }
 
     fn island(&self, svg: &mut String, place: Place, island: usize) {
         let Place { x, y, width, height } = place;
         let alone = !self.fleet.islands.leads_out[island] && self.fleet.islands.len() > 1;
-        let (stroke, dash) = if alone { ("--failed", "") } else { ("--rule", "") };
+        let stroke = if alone { "--failed" } else { "--rule" };
         html::push(
             svg,
             format_args!(
                 "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"10\" \
-                 fill=\"var(--card)\" stroke=\"var({stroke})\"{dash}/>\n"
+                 fill=\"var(--card)\" stroke=\"var({stroke})\"/>\n"
             ),
         );
         if self.with_agents {
@@ -209,7 +208,8 @@ impl<'a> Picture<'a> {
                 #[expect(clippy::cast_precision_loss, reason = "there are few")]
                 let turn = number as f64 / members.len() as f64 * std::f64::consts::TAU;
                 let ring = ring(members.len());
-                at[*agent] = (x + ring * turn.sin(), y - 9.0 - ring * turn.cos());
+                let rise = if members.len() > 1 { 0.0 } else { 9.0 };
+                at[*agent] = (x + ring * turn.sin(), y - rise - ring * turn.cos());
             }
         }
         let knows = |from: usize, to: usize| self.fleet.graph.tried_by(from).any(|one| one == to);
@@ -233,8 +233,13 @@ impl<'a> Picture<'a> {
                     "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{DOT}\" fill=\"var(--alive)\"/>\n"
                 ),
             );
+            let place = places.iter().zip(&self.islands);
+            let mut place = place.filter(|(_, island)| **island == self.fleet.islands.of[agent]);
+            let middle = place.next().map_or(0.0, |(place, _)| place.middle().1);
+            // Arrows come from the middle of the ring.
+            let below = if y < middle - 20.0 { -14.0 } else { 23.0 };
             let name = cut(&shown(&self.fleet.owners[agent].name), 14).into_owned();
-            label(svg, (x, y + 24.0), &name, "--ink");
+            label(svg, (x, y + below), &name, "--ink");
         }
     }
 }
@@ -287,8 +292,8 @@ fn leave(place: Place, to: (f64, f64)) -> (f64, f64) {
 fn arrow(svg: &mut String, class: &str, ends: ((f64, f64), (f64, f64)), back: bool) {
     let ((x1, y1), (x2, y2)) = ends;
     let (dx, dy) = (x2 - x1, y2 - y1);
-    let bend = 0.08;
-    let (cx, cy) = ((x1 + x2) / 2.0 + dy * bend, (y1 + y2) / 2.0 - dx * bend);
+    let bend = 0.13;
+    let (cx, cy) = (f64::midpoint(x1, x2) + dy * bend, f64::midpoint(y1, y2) - dx * bend);
     let start = if back { format!(" marker-start=\"url(#to-{class})\"") } else { String::new() };
     html::push(
         svg,

@@ -74,7 +74,7 @@ fn order(page: &mut Page, fleet: &Fleet) {
         html::push(
             &mut steps,
             format_args!(
-                "<li><div><span class=\"name\">{}</span> <small>{addr}</small><br><small>finds {finds}</small></div></li>\n",
+                "<li><span class=\"name\">{}</span><small class=\"name\">{addr}</small><small>finds {finds}</small></li>\n",
                 bytes(&owner.name)
             ),
         );
@@ -83,10 +83,11 @@ fn order(page: &mut Page, fleet: &Fleet) {
     steps.push_str("</ol>\n");
     let mut about = "One after the other, each when the one before it has joined.".to_owned();
     if fleet.order.len() > MAX_LISTED {
-        about += &format!(
-            " The first {MAX_LISTED} of {}; the column Step of the last table has all.",
-            number(fleet.order.len() as u64)
+        let all = number(fleet.order.len() as u64);
+        let rest = format_args!(
+            " The first {MAX_LISTED} of {all}; the column Step of the last table has all."
         );
+        html::push(&mut about, rest);
     }
     page.section("Start order", &about, &steps);
 }
@@ -119,6 +120,7 @@ fn hints(page: &mut Page, fleet: &Fleet) {
     }
     list.push_str("</ul>\n");
     let about = match fleet.verdict() {
+        Unity::Split if fleet.outset.retrying => "With these they make one cluster.",
         Unity::Split => "With these an order makes one cluster.",
         _ => "Not needed where the order is kept.",
     };
@@ -217,7 +219,7 @@ fn odd(page: &mut Page, fleet: &Fleet) {
     let rows = fleet.findings.iter().take(MAX_LISTED).map(|finding| {
         let path = text(&shown_path(finding.path.as_os_str()));
         vec![
-            finding.kind.as_str().to_owned(),
+            format!("<span class=\"keep\">{}</span>", finding.kind.as_str()),
             format!("<span class=\"name\">{path}</span>"),
             code(&finding.text),
         ]
@@ -230,7 +232,7 @@ fn odd(page: &mut Page, fleet: &Fleet) {
 fn all(page: &mut Page, fleet: &Fleet) {
     let mut rows = Rows::new(&[
         ("Agent", "name"),
-        ("Address", "name"),
+        ("Address", "addr"),
         ("Island", "number"),
         ("Step", "number"),
         ("Tries", "number"),

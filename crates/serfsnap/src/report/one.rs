@@ -11,10 +11,11 @@ use crate::failure::Failure;
 use crate::inspect;
 use crate::inspect_table;
 use crate::report::Report;
+use crate::report::axis::Axis;
 use crate::report::chronicle::{Chronicle, Past};
 use crate::report::html::{bytes, number, size, text};
 use crate::report::page::{Page, Tone};
-use crate::report::plots::{self, Axis};
+use crate::report::plots;
 use crate::report::tables::{Cell, Rows, small};
 use crate::show::{count, meaning, quoted, shown_path};
 use crate::time::utc;
@@ -83,6 +84,7 @@ fn figures(page: &mut Page, file: &Chronicle) {
     page.figures(&[
         figure(number(state.len() as u64), "nodes alive"),
         figure(number(state.failed_len() as u64), "failed, kept as a last resort"),
+        figure(number(file.candidates), "would be tried at a start"),
         figure(number(report.findings_total), "findings"),
         figure(size(report.bytes), &format!("of which {share} % live")),
         figure(number(clocks.clock.0), "clock"),
@@ -141,11 +143,12 @@ fn space(page: &mut Page, file: &Chronicle) {
         format!("<span class=\"key\" style=\"--c:var(--{colour})\">{what}</span>")
     };
     let about = format!(
-        "{} is what the state rests on, {} was replaced by later lines, {} are seals and comments. Below the line: {}.",
+        "{} bytes carry the state, {} ones were replaced by later lines, {} are seals and comments. {} below the line: something is \
+         wrong there.",
         key("alive", "Live"),
         key("dead", "dead"),
-        key("frame", "the rest"),
-        key("bad", "where something is wrong")
+        key("frame", "others"),
+        key("bad", "Marks")
     );
     let plot = plots::bytes(&file.bytes, file.report.bytes);
     page.section("Live and dead bytes", &about, &plot);
@@ -161,8 +164,8 @@ fn findings(page: &mut Page, file: &Chronicle) {
         vec![
             number(finding.line),
             number(finding.offset),
-            text(&finding.kind.to_string()),
-            text(meaning(finding.kind)),
+            format!("<span class=\"keep\">{}</span>", text(&finding.kind.to_string())),
+            format!("<span class=\"say\">{}</span>", text(meaning(finding.kind))),
             format!("<code>{quote}</code>"),
         ]
     };
@@ -180,7 +183,7 @@ fn findings(page: &mut Page, file: &Chronicle) {
 fn nodes(page: &mut Page, file: &Chronicle) {
     let mut rows = Rows::new(&[
         ("Name", "name"),
-        ("Address", "name"),
+        ("Address", "addr"),
         ("State", "word"),
         ("Came", "number"),
         ("Went", "number"),

@@ -21,7 +21,7 @@
     const { columns, rows, total } = JSON.parse(document.getElementById("data").textContent);
     const box = document.getElementById("q");
     const found = document.getElementById("found");
-    const number = (n) => n.toLocaleString("en").replaceAll(",", "\u202f");
+    const number = (n) => (n < 10000 ? String(n) : n.toLocaleString("en").replaceAll(",", "\u202f"));
     const words = rows.map((row) => row.join("\n").toLowerCase());
     let order = rows.map((_, at) => at);
     let sorted = null;

@@ -41,7 +41,8 @@ impl Page {
 
     /// Figures in a row: each a number and what it counts.
     pub(super) fn figures(&mut self, figures: &[(String, String)]) {
-        self.body.push_str("<dl class=\"figures\">");
+        let six = if figures.len() == 6 { " six" } else { "" };
+        html::push(&mut self.body, format_args!("<dl class=\"figures{six}\">"));
         for (figure, what) in figures {
             html::push(&mut self.body, format_args!("<div><dd>{figure}</dd><dt>{what}</dt></div>"));
         }

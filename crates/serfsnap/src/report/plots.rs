@@ -14,13 +14,12 @@ use plotters::prelude::{
 };
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, TextStyle};
-use snapshot_engine::UnixMillis;
 
+use crate::report::axis::{Course, Curve, Scale, float, whole};
 use crate::report::chronicle::Bytes;
 use crate::report::html::number;
 use crate::report::samples::Point;
 use crate::show::{cut, shown};
-use crate::time::utc;
 
 /// Each colour of the page and what plotters draws for it.
 const COLOURS: [(&str, RGBColor); 9] = [
@@ -80,92 +79,8 @@ fn themed(svg: &str) -> String {
     svg.replace("font-family=\"sans-serif\" ", "").replace(" opacity=\"1\"", "")
 }
 
-/// What a curve is drawn over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Axis {
-    Lines,
-    /// Milliseconds of Unix time.
-    Time,
-}
-
-impl Axis {
-    /// Time, where the seals tell of more than a moment.
-    pub(super) fn of(points: &[Point]) -> Self {
-        let mut times = points.iter().filter_map(|point| point.at_ms);
-        let first = times.next();
-        if first.is_some_and(|first| times.any(|time| time > first)) {
-            Self::Time
-        } else {
-            Self::Lines
-        }
-    }
-
-    fn at(self, point: &Point) -> Option<f64> {
-        match self {
-            Self::Lines => Some(float(point.line)),
-            Self::Time => point.at_ms.map(float),
-        }
-    }
-
-    fn label(self, at: f64, range: &Range<f64>) -> String {
-        match self {
-            Self::Lines => number(whole(at)),
-            Self::Time => moment(whole(at), whole(range.end - range.start)),
-        }
-    }
-}
-
-/// A moment as short as it may be in a span of so many milliseconds.
-fn moment(ms: u64, span_ms: u64) -> String {
-    const DAY: u64 = 86_400_000;
-    const MINUTES: u64 = 600_000;
-    let text = utc(UnixMillis(ms));
-    let part = match span_ms {
-        0..MINUTES => 11..19,
-        MINUTES..DAY => 11..16,
-        _ => 5..10,
-    };
-    text.get(part).unwrap_or(&text).to_owned()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a pixel is no place for 53 bits")]
-const fn float(number: u64) -> f64 {
-    number as f64
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a label needs no fractions, and what is plotted is never negative"
-)]
-const fn whole(number: f64) -> u64 {
-    number.max(0.0).round() as u64
-}
-
 fn font(colour: RGBColor) -> TextStyle<'static> {
     ("sans-serif", FONT).into_font().color(&colour)
-}
-
-/// A curve: at each place its value until the next.
-type Curve = Vec<(f64, f64)>;
-
-fn curve(points: &[Point], axis: Axis, value: impl Fn(&Point) -> u64) -> Curve {
-    let mut curve = Curve::new();
-    for point in points {
-        let Some(at) = axis.at(point) else { continue };
-        if let Some((_, before)) = curve.last().copied() {
-            curve.push((at, before));
-        }
-        curve.push((at, float(value(point))));
-    }
-    curve
-}
-
-/// From the first to the last place, and never nothing.
-fn span(curve: &Curve) -> Range<f64> {
-    let first = curve.first().map_or(0.0, |point| point.0);
-    let last = curve.last().map_or(1.0, |point| point.0);
-    first..last.max(first + 1.0)
 }
 
 fn top(curves: &[&Curve]) -> f64 {
@@ -182,11 +97,15 @@ type Chart<'a, 'b> = ChartContext<
     >,
 >;
 
+/// How many labels there are at most and what they say: along x, then along y.
+type Labels<'a> = (usize, Label<'a>, usize, Label<'a>);
+type Label<'a> = &'a dyn Fn(&f64) -> String;
+
 fn chart<'a, 'b>(
     area: &'a Area<'b>,
     x: Range<f64>,
     y: Range<f64>,
-    labels: (usize, &dyn Fn(&f64) -> String, usize, &dyn Fn(&f64) -> String),
+    labels: Labels<'_>,
 ) -> Result<Chart<'a, 'b>, Box<dyn Error>> {
     let (x_labels, x_label, y_labels, y_label) = labels;
     let mut chart = ChartBuilder::on(area)
@@ -214,19 +133,16 @@ fn chart<'a, 'b>(
 
 /// How many nodes were alive and failed.
 pub(super) fn nodes(points: &[Point]) -> String {
-    let axis = Axis::of(points);
-    let alive = curve(points, axis, |point| point.alive);
-    let fewest = curve(points, axis, |point| point.fewest);
-    let failed = curve(points, axis, |point| point.failed);
     both("alive and failed nodes", 260, |area, narrow| {
-        let x = span(&alive);
-        let range = x.clone();
-        let x_label = |at: &f64| axis.label(*at, &range);
-        let y_label = |value: &f64| number(whole(*value));
-        let labels = (if narrow { 4 } else { 8 }, &x_label as _, 5, &y_label as _);
-        let mut chart = chart(area, x, 0.0..top(&[&alive, &failed]), labels)?;
-        let fill = ALIVE.mix(0.12);
-        chart.draw_series(AreaSeries::new(alive.iter().copied(), 0.0, fill))?;
+        let course = Course::new(points, if narrow { 4 } else { 8 });
+        let alive = course.curve(points, |point| point.alive);
+        let fewest = course.curve(points, |point| point.fewest);
+        let failed = course.curve(points, |point| point.failed);
+        let x_label = |at: &f64| course.scale.label(course.axis, *at);
+        let y_label = |value: &f64| if_whole(*value, number);
+        let labels = (course.scale.labels, &x_label as _, 5, &y_label as _);
+        let mut chart = chart(area, course.range.clone(), 0.0..top(&[&alive, &failed]), labels)?;
+        chart.draw_series(AreaSeries::new(alive.iter().copied(), 0.0, ALIVE.mix(0.12)))?;
         // Where a point stands for many lines, how low it went in them.
         chart.draw_series(LineSeries::new(fewest.iter().copied(), ALIVE.mix(0.35)))?;
         chart.draw_series(LineSeries::new(alive.iter().copied(), ALIVE.stroke_width(2)))?;
@@ -237,25 +153,28 @@ pub(super) fn nodes(points: &[Point]) -> String {
 
 /// How one of the clocks went on.
 pub(super) fn clock(points: &[Point], which: usize, title: &str) -> String {
-    let axis = Axis::of(points);
-    let times = curve(points, axis, |point| point.clocks[which]);
     one(title, "plot", (360, 170), |area| {
-        let x = span(&times);
-        let range = x.clone();
-        let x_label = |at: &f64| axis.label(*at, &range);
-        let y_label = |value: &f64| short(whole(*value));
-        let labels = (3, &x_label as _, 3, &y_label as _);
-        let mut chart = chart(area, x, 0.0..top(&[&times]), labels)?;
+        let course = Course::new(points, 4);
+        let times = course.curve(points, |point| point.clocks[which]);
+        let x_label = |at: &f64| course.scale.label(course.axis, *at);
+        let y_label = |value: &f64| if_whole(*value, short);
+        let labels = (course.scale.labels, &x_label as _, 3, &y_label as _);
+        let mut chart = chart(area, course.range.clone(), 0.0..top(&[&times]), labels)?;
         chart.draw_series(LineSeries::new(times.iter().copied(), CLOCK.stroke_width(2)))?;
         Ok(())
     })
+}
+
+/// There is no half a node.
+fn if_whole(value: f64, label: impl Fn(u64) -> String) -> String {
+    if (value - value.round()).abs() < 0.001 { label(whole(value)) } else { String::new() }
 }
 
 /// `12k`, `4T`: where there is little room.
 fn short(number: u64) -> String {
     let units = [(1_000_000_000_000, "T"), (1_000_000_000, "G"), (1_000_000, "M"), (1000, "k")];
     match units.into_iter().find(|(unit, _)| number >= *unit) {
-        Some((unit, name)) if number % unit == 0 || number / unit >= 10 => {
+        Some((unit, name)) if number.is_multiple_of(unit) || number / unit >= 10 => {
             format!("{}{name}", number / unit)
         }
         Some((unit, name)) => format!("{}.{}{name}", number / unit, number % unit * 10 / unit),
@@ -266,19 +185,21 @@ fn short(number: u64) -> String {
 /// Which bytes are live, and where the damage is.
 pub(super) fn bytes(bytes: &Bytes, end: u64) -> String {
     both("live and dead bytes over the file", 190, |area, narrow| {
-        let x = 0.0..float(end.max(1));
-        let x_label = |at: &f64| super::html::size(whole(*at));
+        let powers = (0..50).map(|power| 1 << power);
+        let scale = Scale::new(end.max(1), if narrow { 4 } else { 9 }, powers);
+        let x = 0.0..scale.place(end.max(1));
+        let x_label = |at: &f64| super::html::size(whole(*at * float(scale.unit)));
         let y_label = |share: &f64| {
             if *share < 0.0 { String::new() } else { format!("{:.0}%", share * 100.0) }
         };
-        let labels = (if narrow { 3 } else { 8 }, &x_label as _, 3, &y_label as _);
+        let labels = (scale.labels, &x_label as _, 3, &y_label as _);
         let mut chart = chart(area, x, -0.16..1.0, labels)?;
         let step = bytes.all.step;
         let mut boxes = Vec::new();
         for (at, all) in (0u64..).zip(&bytes.all.bars).filter(|(_, all)| **all > 0) {
             let of = |bars: &[u64]| bars.get(usize::try_from(at).unwrap_or(0)).copied();
             let share = |bars: &[u64]| float(of(bars).unwrap_or(0)) / float(*all);
-            let (left, right) = (float(at * step), float(((at + 1) * step).min(end)));
+            let (left, right) = (scale.place(at * step), scale.place(((at + 1) * step).min(end)));
             let (live, frame) = (share(&bytes.live.bars), share(&bytes.frame.bars));
             let mut bar = |from: f64, to: f64, colour: RGBColor| {
                 if to > from {
@@ -303,8 +224,9 @@ pub(super) fn flapping(nodes: &[(&[u8], u32)]) -> String {
     let rows = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
     both("nodes that come and go", rows * ROW + 8, |area, narrow| {
         let (width, _) = area.dim_in_pixel();
-        let names = if narrow { 120 } else { 220 };
         let columns = if narrow { 15 } else { 30 };
+        let longest = nodes.iter().map(|(name, _)| shown(name).chars().count()).max();
+        let names = u32::try_from(longest.unwrap_or(0).clamp(4, columns) * 9 + 18)?;
         let most = nodes.iter().map(|(_, losses)| *losses).max().unwrap_or(1).max(1);
         for (row, (name, losses)) in (0..).zip(nodes) {
             let middle = i32::try_from(row * ROW + ROW / 2 + 4)?;

@@ -3,7 +3,7 @@
 /// Of how many points a curve is drawn at most; before they are halved there are twice as many.
 const POINTS: usize = 500;
 /// How many bars a file is drawn as at most, likewise.
-const BARS: usize = 120;
+const BARS: usize = 75;
 
 /// What the file said up to a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

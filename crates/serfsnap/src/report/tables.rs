@@ -12,7 +12,8 @@ pub(super) const MAX_ROWS: usize = 50_000;
 #[derive(Debug, Serialize)]
 pub(super) struct Rows {
     columns: Vec<Column>,
-    rows: Vec<Vec<Cell>>,
+    #[serde(rename = "rows")]
+    listed: Vec<Vec<Cell>>,
     /// How many there are in all.
     total: usize,
 }
@@ -46,13 +47,13 @@ impl Cell {
 impl Rows {
     pub(super) fn new(columns: &[(&'static str, &'static str)]) -> Self {
         let columns = columns.iter().map(|&(title, kind)| Column { title, kind }).collect();
-        Self { columns, rows: Vec::new(), total: 0 }
+        Self { columns, listed: Vec::new(), total: 0 }
     }
 
     pub(super) fn add(&mut self, row: impl FnOnce() -> Vec<Cell>) {
         self.total += 1;
-        if self.rows.len() < MAX_ROWS {
-            self.rows.push(row());
+        if self.listed.len() < MAX_ROWS {
+            self.listed.push(row());
         }
     }
 
@@ -71,14 +72,17 @@ impl Rows {
 
 /// A table of a few rows, written out; cells are HTML.
 pub(super) fn small(titles: &[&str], rows: &[Vec<String>]) -> String {
-    let cells = |cells: &mut dyn Iterator<Item = &str>, tag: &str| {
-        cells.map(|cell| format!("<{tag}>{cell}</{tag}>")).collect::<String>()
-    };
-    let head = cells(&mut titles.iter().copied(), "th");
-    let mut table = format!("<div class=\"scroll\"><table><thead><tr>{head}</tr></thead><tbody>");
+    let mut table = "<div class=\"scroll\"><table><thead><tr>".to_owned();
+    for title in titles {
+        html::push(&mut table, format_args!("<th>{title}</th>"));
+    }
+    table.push_str("</tr></thead><tbody>");
     for row in rows {
-        let row = cells(&mut row.iter().map(String::as_str), "td");
-        html::push(&mut table, format_args!("<tr>{row}</tr>\n"));
+        table.push_str("<tr>");
+        for cell in row {
+            html::push(&mut table, format_args!("<td>{cell}</td>"));
+        }
+        table.push_str("</tr>\n");
     }
     table + "</tbody></table></div>\n"
 }
