@@ -68,6 +68,8 @@ fn edges_go_by_the_current_address() {
     // One's own name elsewhere is nobody, and so is one's own address under another name.
     let own = ("b.snap", "alive: b 10.0.0.2:1\nalive: x 10.0.0.2:1\n");
     check(&[A, own], "", "order", r#"["b","a"]"#);
+    let own = ("b.snap", "#@failed: b 10.0.0.1:1 5\n");
+    check(&[A, own], "--with-failed", "order", r#"["b","a"]"#);
 }
 
 #[test]
