@@ -10,7 +10,7 @@ use crate::{
     check, completions, diff, dump, export, fleet, follow, history, inspect, man, record, report,
 };
 
-/// Reads, checks, records and compacts the snapshot files of Serf, Consul and Nomad agents.
+/// Reads, checks, records and edits the snapshot files of Serf, Consul and Nomad agents, one or a whole fleet of them.
 ///
 /// A snapshot is the log in which an agent keeps who is alive and how far its Lamport clocks are, so that it finds its
 /// cluster again after a restart.

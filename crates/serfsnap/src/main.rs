@@ -1,4 +1,4 @@
-//! `serfsnap`: reads, checks, records and compacts the snapshot files of Serf, Consul and Nomad agents.
+//! `serfsnap`: reads, checks, records and edits the snapshot files of Serf, Consul and Nomad agents.
 //!
 //! Data goes to stdout, diagnostics to stderr.
 //! It is not a part of an agent: an agent links `snapshot-io`.

@@ -67,7 +67,7 @@ fn nodes_changed(out: &mut Out, changes: &Changes<'_>) -> io::Result<()> {
         return Ok(());
     }
     let columns = [Column::elastic("NODE"), Column::left("CHANGE")];
-    let rest = [Column::left("WAS"), Column::left("BECOMES")];
+    let rest = [Column::elastic("WAS"), Column::elastic("BECOMES")];
     let cells = |change: &NodeChange<'_>| {
         let [was, becomes] = [change.was, change.becomes].map(standing);
         [change.name.to_string(), change.word().to_owned(), was, becomes]
@@ -128,7 +128,7 @@ fn node_count(plan: &Plan, rejoins: bool, none_differs: bool) -> String {
         return format!("{now}: none is lost");
     }
     let kept = plan.kept(rejoins);
-    format!("{now}; before {before}; kept as they were {kept} alive")
+    format!("{now}; before {before}; {kept} kept as they were")
 }
 
 /// What becomes of the file besides its nodes.

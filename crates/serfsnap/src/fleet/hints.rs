@@ -73,11 +73,17 @@ pub(crate) fn hints(
             hint.is_none()
         });
         if pending.len() == before {
-            // No log helps: somebody has to write the address down.
-            let sink = pending.remove(0);
-            let agent = islands.members[sink][0];
-            hints.push(Hint { agent, of: meeting, revive: None });
-            ground.add(sink);
+            // No log helps: somebody has to write the address down, for all who know nothing, or else for one.
+            let leads_on = |agent: &usize| known.get(agent).is_some_and(|log| log.agents.len() > 0);
+            let silent = |sink: &usize| !islands.members[*sink].iter().any(leads_on);
+            let mut helped: Vec<usize> = pending.extract_if(.., |sink| silent(sink)).collect();
+            if helped.is_empty() {
+                helped.push(pending.remove(0));
+            }
+            for sink in helped {
+                hints.push(Hint { agent: islands.members[sink][0], of: meeting, revive: None });
+                ground.add(sink);
+            }
         }
     }
     if !retrying {

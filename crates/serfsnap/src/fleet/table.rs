@@ -47,16 +47,17 @@ pub(crate) fn print(out: &mut Out, fleet: &Fleet) -> io::Result<()> {
 pub(crate) fn sentence(fleet: &Fleet) -> String {
     let agents = fleet.owners.len();
     let clusters = fleet.islands_in_order();
+    let all = if agents == 2 { "Both".to_owned() } else { format!("All {agents}") };
     match (fleet.verdict(), fleet.outset.retrying) {
         (Unity::Whole, _) if agents == 1 => "A single agent: nobody is there to find.".to_owned(),
         (Unity::Whole, true) => {
-            format!("All {agents} agents come together, since each goes on trying.")
+            format!("{all} agents come together, since each goes on trying.")
         }
         (Unity::Whole, false) if knows_all(fleet) => {
-            format!("All {agents} agents know each other: any start order makes one cluster.")
+            format!("{all} agents know each other: any start order makes one cluster.")
         }
         (Unity::Whole, false) => {
-            format!("Each of the {agents} agents can find every other, directly or through others.")
+            format!("{all} agents can find each other, directly or through others.")
         }
         (Unity::Order, _) => format!(
             "No file need change: the {agents} agents make one cluster if they start in the order below."
