@@ -304,12 +304,14 @@ fn arrow(svg: &mut String, class: &str, ends: ((f64, f64), (f64, f64)), back: bo
     );
 }
 
+/// A text with a rim, so that an arrow behind it does not cross it out.
 fn label(svg: &mut String, (x, y): (f64, f64), text: &str, colour: &str) {
     let text = html::text(text);
     html::push(
         svg,
         format_args!(
-            "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"middle\" fill=\"var({colour})\">{text}</text>\n"
+            "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"middle\" fill=\"var({colour})\" paint-order=\"stroke\" \
+             stroke=\"var(--card)\" stroke-width=\"4\" stroke-linejoin=\"round\">{text}</text>\n"
         ),
     );
 }
