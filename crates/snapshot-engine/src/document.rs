@@ -161,6 +161,12 @@ impl Document {
         self.leaving.failed.remove(name) || rejoining
     }
 
+    /// Says whose file it is, whatever was read.
+    #[must_use]
+    pub fn with_identity(self, identity: Identity) -> Self {
+        Self { identity, ..self }
+    }
+
     /// Whether the file has a `leave`, so that the two settings may recover different things.
     #[must_use]
     pub const fn has_left(&self) -> bool {

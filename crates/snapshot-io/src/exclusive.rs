@@ -20,6 +20,8 @@ use crate::{OpenError, time};
 pub struct Exclusive {
     storage: Arc<dyn Storage>,
     path: PathBuf,
+    /// Whose owner and mode a new file gets.
+    model: PathBuf,
     _lock: Option<Box<dyn StorageFile>>,
 }
 
@@ -46,8 +48,23 @@ impl Exclusive {
         let storage: Arc<dyn Storage> = Arc::new(storage);
         let path = path.as_ref();
         let path = storage.resolve(path).map_err(failed("find", path))?;
-        let lock = lock(&storage, &path, MODE)?;
-        Ok(Self { storage, path, _lock: lock })
+        let lock = lock(&storage, &path, &path, MODE)?;
+        Ok(Self { storage, model: path.clone(), path, _lock: lock })
+    }
+
+    /// Takes the lock of a snapshot that may not be there yet: it and its lock then get the owner and mode of the file
+    /// `model`, so that whoever owns that can go on with this.
+    ///
+    /// # Errors
+    /// As [`lock`](Self::lock).
+    pub fn lock_like(path: impl AsRef<Path>, model: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let storage: Arc<dyn Storage> = Arc::new(OsStorage);
+        let path = path.as_ref();
+        let path = storage.resolve(path).map_err(failed("find", path))?;
+        let exists = storage.open(&path, Access::Read).is_ok();
+        let model = if exists { path.clone() } else { model.as_ref().to_owned() };
+        let lock = lock(&storage, &path, &model, MODE)?;
+        Ok(Self { storage, path, model, _lock: lock })
     }
 
     /// The resolved path.
@@ -95,7 +112,7 @@ impl Exclusive {
     }
 
     fn write(&self, document: &Document, next: &Path) -> io::Result<u64> {
-        let mut file = self.storage.create(next, &self.path, MODE)?;
+        let mut file = self.storage.create(next, &self.model, MODE)?;
         let mut bytes = 0;
         for batch in document.batches(time::wall()) {
             write_all(&mut *file, &batch)?;

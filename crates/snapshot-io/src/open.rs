@@ -45,7 +45,7 @@ pub(crate) struct Opened {
 pub(crate) fn open(options: &Options, path: &Path, wall: UnixMillis) -> Result<Opened, OpenError> {
     let storage = &options.storage;
     let path = storage.resolve(path).map_err(failed("find", path))?;
-    let lock = lock(storage, &path, options.file_mode)?;
+    let lock = lock(storage, &path, &path, options.file_mode)?;
     let mut recovery = Recovery { path: path.clone(), ..Recovery::default() };
     let policy = &options.policy;
     let Some((mut state, report)) = read_or_adopt(options, &path, &mut recovery)? else {
@@ -104,13 +104,14 @@ pub(crate) fn open(options: &Options, path: &Path, wall: UnixMillis) -> Result<O
     Ok(Opened { engine, disk, recovery })
 }
 
-/// Takes the lock of a snapshot; `None` where locking is impossible.
+/// Takes the lock of a snapshot; `None` where locking is impossible. A new lock file gets owner and mode of `like`.
 pub(crate) fn lock(
     storage: &Arc<dyn Storage>,
     path: &Path,
+    like: &Path,
     mode: u32,
 ) -> Result<Option<Box<dyn StorageFile>>, OpenError> {
-    match storage.lock(&beside(path, ".lock"), path, mode) {
+    match storage.lock(&beside(path, ".lock"), like, mode) {
         Ok(Some(lock)) => Ok(Some(lock)),
         Ok(None) => Err(OpenError::Locked { path: path.to_owned() }),
         // The host is better served by a snapshot without a lock than by none; its health says so.
