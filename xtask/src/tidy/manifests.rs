@@ -96,10 +96,12 @@ fn package_name(file: &File) -> Option<&str> {
     Some(name.trim_matches('"'))
 }
 
-/// The manifests that describe a package.
+/// The manifests that describe a package, but for one that is a workspace of its own: nothing of ours is built with it.
 fn packages(tree: &Tree) -> impl Iterator<Item = &File> {
     tree.files.iter().filter(|file| {
-        file.path.rsplit('/').next() == Some("Cargo.toml") && package_name(file).is_some()
+        file.path.rsplit('/').next() == Some("Cargo.toml")
+            && package_name(file).is_some()
+            && !file.text.contains("\n[workspace]\n")
     })
 }
 
@@ -186,6 +188,8 @@ mod tests {
              [dev-dependencies]\nsnapshot-io = { path = \".\" }\n",
         );
         check(shared_tables, &[("a/Cargo.toml", &text)], &[("a/Cargo.toml:8", "`nom`")]);
+        let apart = "[package]\nname = \"a\"\n\n[workspace]\n\n[dependencies]\nserf = \"1\"\n";
+        check(shared_tables, &[("a/Cargo.toml", apart)], &[]);
         let own_lints = "[package]\nname = \"a\"\n";
         check(shared_tables, &[("a/Cargo.toml", own_lints)], &[("a/Cargo.toml", "lints")]);
     }
