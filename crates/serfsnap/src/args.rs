@@ -7,7 +7,8 @@ use snapshot_engine::{Mode, Policy};
 
 use crate::edit::{compact, prune, readdress, repair, revive, set_clock};
 use crate::{
-    check, completions, diff, dump, export, fleet, follow, history, inspect, man, record, report,
+    check, completions, diff, dump, export, fleet, follow, history, import, inspect, man, record,
+    report,
 };
 
 /// Reads, checks, records and edits the snapshot files of Serf, Consul and Nomad agents, one or a whole fleet of them.
@@ -39,6 +40,7 @@ pub(crate) enum Command {
     History(history::Args),
     Follow(follow::Args),
     Export(export::Args),
+    Import(import::Args),
     Completions(completions::Args),
     Man(man::Args),
     Fleet(fleet::Args),

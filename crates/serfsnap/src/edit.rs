@@ -9,6 +9,7 @@ pub(crate) mod prune;
 pub(crate) mod readdress;
 pub(crate) mod repair;
 pub(crate) mod revive;
+pub(crate) mod rewrite;
 pub(crate) mod set_clock;
 
 mod change;
@@ -18,7 +19,6 @@ mod list;
 mod original;
 mod page;
 mod plan;
-mod rewrite;
 mod row;
 
 use std::ffi::OsString;

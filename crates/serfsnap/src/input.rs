@@ -30,6 +30,13 @@ impl Input {
     /// Serf's library reads anything, so whoever asks what it would make of a file gets an answer, and a word about
     /// the file on standard error.
     pub(crate) fn open(path: &OsStr, reader: Reader) -> Result<Self, Failure> {
+        let input = Self::of_any_kind(path)?;
+        input.judge(reader)?;
+        Ok(input)
+    }
+
+    /// Opens FILE, whatever its first bytes are.
+    pub(crate) fn of_any_kind(path: &OsStr) -> Result<Self, Failure> {
         let told = |error: &io::Error| Failure::told(why_not_open(path, error));
         let (source, metadata): (Box<dyn Read>, _) = if path == "-" {
             (Box::new(io::stdin()), None)
@@ -45,8 +52,13 @@ impl Input {
         let progress = Progress::new(total);
         let path = path.to_owned();
         let mut input = Self { path, source, head: Vec::new(), handed_out: 0, regular, progress };
-        input.look(reader)?;
+        input.look()?;
         Ok(input)
+    }
+
+    /// The first bytes, as long as nothing else was read.
+    pub(crate) fn head(&self) -> &[u8] {
+        &self.head
     }
 
     /// Whether FILE can be opened and read once more.
@@ -75,13 +87,16 @@ impl Input {
         ))
     }
 
-    fn look(&mut self, reader: Reader) -> Result<(), Failure> {
+    fn look(&mut self) -> Result<(), Failure> {
         let mut head = Vec::with_capacity(sniff::HEAD);
         let read = self.source.by_ref().take(sniff::HEAD as u64).read_to_end(&mut head);
         read.map_err(|error| self.failure(&error))?;
-        let known = sniff::recognise(&head);
         self.head = head;
-        let Some(what) = known else { return Ok(()) };
+        Ok(())
+    }
+
+    fn judge(&self, reader: Reader) -> Result<(), Failure> {
+        let Some(what) = sniff::recognise(&self.head) else { return Ok(()) };
         let sentence = format!("{}: this is {what}", shown_path(&self.path));
         if reader != Reader::Serf {
             return Err(Failure::told(sentence));

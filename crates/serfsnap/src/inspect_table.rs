@@ -86,7 +86,7 @@ fn rules_in_words(rules: Rules) -> String {
     format!("{reader}, {rejoins} rejoin_after_leave")
 }
 
-fn nodes(out: &mut Out, state: &State, answers: Option<&Answers>) -> io::Result<()> {
+pub(crate) fn nodes(out: &mut Out, state: &State, answers: Option<&Answers>) -> io::Result<()> {
     let (alive, failed) = (state.len(), state.failed_len());
     section(out, "Nodes", &format_args!("{alive} alive, {failed} failed"))?;
     let answer = |addr| {
@@ -130,7 +130,7 @@ fn probed(out: &mut Out, state: &State, answers: &Answers) -> io::Result<()> {
     writeln!(out, "{heading}: {sentence}")
 }
 
-fn clocks(out: &mut Out, state: &State) -> io::Result<()> {
+pub(crate) fn clocks(out: &mut Out, state: &State) -> io::Result<()> {
     let clocks = state.clocks();
     let (clock, event, query) = (clocks.clock, clocks.event_clock, clocks.query_clock);
     section(
@@ -226,7 +226,7 @@ fn list(out: &mut Out, what: &str, items: impl ExactSizeIterator<Item = String>)
     Ok(())
 }
 
-fn section(out: &mut Out, title: &str, text: &dyn Display) -> io::Result<()> {
+pub(crate) fn section(out: &mut Out, title: &str, text: &dyn Display) -> io::Result<()> {
     let title = out.paint(Tone::Heading, title);
     writeln!(out, "\n{title}: {text}")
 }

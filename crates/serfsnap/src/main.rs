@@ -21,6 +21,7 @@ mod fields;
 mod fleet;
 mod follow;
 mod history;
+mod import;
 mod input;
 mod inspect;
 mod inspect_table;
@@ -77,6 +78,7 @@ fn main() -> ExitCode {
         Command::History(args) => history::run(&args),
         Command::Follow(args) => follow::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Import(args) => import::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Fleet(args) => fleet::run(&args),

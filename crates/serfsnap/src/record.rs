@@ -182,13 +182,18 @@ impl Args {
         policy.min_compact_size = self.min_compact_size;
         policy.max_pending = self.max_pending;
         policy.rejoin_after_leave = self.rejoin_after_leave;
-        let cluster = given("--cluster", self.cluster.as_ref())?;
-        let node = given("--node", self.node.as_ref())?;
-        let identity = Identity::new(cluster, node);
-        policy.identity =
-            identity.map_err(|error| Failure::told(format!("--cluster or --node: {error}")))?;
+        policy.identity = identity(self.cluster.as_ref(), self.node.as_ref())?;
         Ok(policy)
     }
+}
+
+/// Whose file it is, as --cluster and --node say.
+pub(crate) fn identity(
+    cluster: Option<&OsString>,
+    node: Option<&OsString>,
+) -> Result<Identity, Failure> {
+    let identity = Identity::new(given("--cluster", cluster)?, given("--node", node)?);
+    identity.map_err(|error| Failure::told(format!("--cluster or --node: {error}")))
 }
 
 /// The bytes of an identity, which would be cut where they are too long and ignored where there are none.

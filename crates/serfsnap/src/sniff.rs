@@ -2,6 +2,8 @@
 
 use snapshot_format::Record;
 
+use crate::import::records;
+
 /// How many bytes are looked at.
 pub(crate) const HEAD: usize = 512;
 
@@ -51,7 +53,7 @@ const AT_START: [(&[u8], &str); 23] = [
 type Shape = fn(&[u8]) -> bool;
 
 /// What only a closer look tells.
-const BY_SHAPE: [(Shape, &str); 5] = [
+const BY_SHAPE: [(Shape, &str); 6] = [
     (is_bzip2, "bzip2 data; unpack it first: bzcat FILE | serfsnap …"),
     (
         is_bolt,
@@ -68,6 +70,10 @@ const BY_SHAPE: [(Shape, &str); 5] = [
         is_json,
         "a JSON document; in an agent's data directory, local.keyring is one, and the file wanted is local.snapshot \
          beside it",
+    ),
+    (
+        records::is_begin,
+        "a binary snapshot of the serf crate for Rust; `serfsnap import FILE -o OUT` makes one of it that can be read",
     ),
 ];
 
@@ -139,6 +145,7 @@ mod tests {
         check(b"[\"c2VjcmV0IG9mIDMyIGJ5dGVzIGZvciBhIGtleS4=\"]", "local.keyring");
         check(b"\n { \"retry_join\" : [] }\n", "JSON");
         check(b"[]\n", "JSON");
+        check(b"\x02\x05\0\0\0\0\0\0\0\x03", "serf crate");
     }
 
     #[test]
@@ -169,6 +176,7 @@ mod tests {
         }
         let overwritten = b"{\"level\":\"error\"}\nalive: a 1.1.1.1:1\n";
         assert_eq!(recognise(overwritten), None, "a record is in it");
+        assert_eq!(recognise(b"\x02\x05 control characters"), None);
         assert_eq!(recognise(&[0; HEAD]), None, "zeros are what a lost block leaves");
     }
 }

@@ -8,7 +8,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -27,7 +27,7 @@ fn sessions() {
     let mut differ = Vec::new();
     for path in sessions {
         let expect = fs::read_to_string(&path).unwrap();
-        let found = run(&expect, &copy_of_corpus(package));
+        let found = run(&expect, package, &copy_of_corpus(package));
         if found == expect {
             continue;
         }
@@ -41,7 +41,7 @@ fn sessions() {
 }
 
 /// Runs every command of a session; the session as it should be.
-fn run(session: &str, corpus: &TempDir) -> String {
+fn run(session: &str, package: &Path, corpus: &TempDir) -> String {
     let program = Path::new(env!("CARGO_BIN_EXE_serfsnap"));
     let path = format!(
         "{}:{}",
@@ -57,6 +57,7 @@ fn run(session: &str, corpus: &TempDir) -> String {
             .env("PATH", &path)
             .env_remove("NO_COLOR")
             .env("COLUMNS", "100")
+            .env("CORPUS", corpus_of(package))
             .output()
             .unwrap();
         let text = String::from_utf8(output.stdout).expect("the output is text");
@@ -70,9 +71,14 @@ fn run(session: &str, corpus: &TempDir) -> String {
     found
 }
 
+/// Its other files are copied by the sessions that are about them, from `$CORPUS`.
+fn corpus_of(package: &Path) -> PathBuf {
+    package.join("../../corpus")
+}
+
 fn copy_of_corpus(package: &Path) -> TempDir {
     let copy = tempfile::tempdir().unwrap();
-    for entry in fs::read_dir(package.join("../../corpus")).unwrap() {
+    for entry in fs::read_dir(corpus_of(package)).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "snap") {
             fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();

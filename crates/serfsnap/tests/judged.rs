@@ -79,17 +79,21 @@ impl Judge {
         let output = judge.output().unwrap();
         assert_code(&output, 0);
         let object: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let alive = object["alive"].as_array().unwrap().iter();
-        // 2^64 - 1 is told as it is.
-        let clock = |key: &str| object[key].as_u64().unwrap();
-        let model = Model {
-            alive: alive.map(|node| (bytes(node, "name"), bytes(node, "addr"))).collect(),
-            clock: clock("clock"),
-            event_clock: clock("event_clock"),
-            query_clock: clock("query_clock"),
-            ..Model::default()
-        };
-        (model, object["warnings"].clone())
+        (recovered(&object), object["warnings"].clone())
+    }
+}
+
+/// Who is alive and the clocks, as the judge and the tool both tell them.
+fn recovered(object: &Value) -> Model {
+    let alive = object["alive"].as_array().unwrap().iter();
+    // 2^64 - 1 is told as it is.
+    let clock = |key: &str| object[key].as_u64().unwrap();
+    Model {
+        alive: alive.map(|node| (bytes(node, "name"), bytes(node, "addr"))).collect(),
+        clock: clock("clock"),
+        event_clock: clock("event_clock"),
+        query_clock: clock("query_clock"),
+        ..Model::default()
     }
 }
 
@@ -151,4 +155,36 @@ fn the_library_recovers_what_an_edit_has_shown() {
     }
     assert!(written > 100, "{written} files were written");
     println!("proof: judged edits={written} readings={readings} violations=0");
+}
+
+#[test]
+fn the_library_recovers_what_an_import_has_shown() {
+    let judge = match Judge::build() {
+        Ok(judge) => judge,
+        Err(why) => return println!("skipped: {why}"),
+    };
+    let _alone = alone();
+    let dir = tempfile::tempdir().unwrap();
+    let mut readings = 0;
+    for entry in fs::read_dir(corpus("serf-crate")).unwrap() {
+        let file = entry.unwrap().path();
+        if file.extension().is_none_or(|extension| extension != "bin") {
+            continue;
+        }
+        let out = dir.path().join(file.file_name().unwrap());
+        let mut command = serfsnap();
+        command.arg("import").arg(&file).args(["--format", "json", "-o"]).arg(&out);
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        assert_code(&output, 0);
+        let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+        for rejoins in [false, true] {
+            let left = rejoins && shown["rejoining"].is_object();
+            let expect = if left { &shown["rejoining"] } else { &shown };
+            let (found, warned) = judge.replay(&out, rejoins);
+            assert_eq!(found, recovered(expect), "with rejoin {rejoins} from {}", file.display());
+            assert_eq!(warned, 0);
+            readings += 1;
+        }
+    }
+    assert!(readings >= 18, "{readings} readings");
 }

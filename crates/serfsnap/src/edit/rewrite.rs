@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use snapshot_engine::Document;
 use snapshot_io::Exclusive;
 
 use crate::edit::Edit;
@@ -29,12 +30,22 @@ pub(super) fn rewrite(
     if !edit.is_needed(&plan) {
         return Ok((plan, None));
     }
+    let backup = replace(&exclusive, path, plan.document())?;
+    Ok((plan, Some(backup)))
+}
+
+/// Puts a document in the place of a file that is there; where the old file is now.
+pub(crate) fn replace(
+    exclusive: &Exclusive,
+    path: &Path,
+    document: &Document,
+) -> Result<OsString, Failure> {
     let backup = exclusive.back_up(&format!(".bak-{}", time::compact(now())));
     let backup = backup.map_err(|error| failure::of_open(path, &error))?;
-    if let Err(error) = exclusive.replace(plan.document()) {
-        return Err(not_replaced(path, &backup, &error));
+    match exclusive.replace(document) {
+        Ok(_) => Ok(backup.into()),
+        Err(error) => Err(not_replaced(path, &backup, &error)),
     }
-    Ok((plan, Some(backup.into())))
 }
 
 /// What is there now, where the new file could not be put in the place of the old one.
