@@ -3,6 +3,7 @@
 //! It is not a library of files: it opens, reads, waits for and logs nothing, has no clock and no thread, and is
 //! `no_std` with `alloc`.
 //! `snapshot-io` drives it with a real file system, tests drive it in virtual time.
+//! Agents embed the former, as `docs/EMBEDDING.md` of the project tells.
 //!
 //! * [`Replay`] folds the lines of a file into a [`State`] and a [`Report`] of what was odd about them.
 //! * [`Engine`] takes events in (`handle_event`), hands system calls out (`poll_effect`), and is told how they ended

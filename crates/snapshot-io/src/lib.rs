@@ -20,6 +20,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! `docs/EMBEDDING.md` of the project goes through all of it: the decisions, what to do with each error and finding,
+//! rejoining, leaving, metrics and tests on a simulated disk.
+//!
 //! What it is not: it does no gossip, and the meaning of the file is decided in `snapshot-engine`.
 //! It runs on Unix.
 //! A host should ignore SIGXFSZ, so that a file size limit is an error and not the end of the process.
