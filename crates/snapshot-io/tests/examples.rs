@@ -8,9 +8,14 @@ mod embed;
 #[path = "../examples/embed_tokio.rs"]
 #[expect(dead_code, reason = "its `main` is for `cargo run`")]
 mod embed_tokio;
+#[path = "../examples/foca.rs"]
+#[expect(dead_code, reason = "its `main` is for `cargo run`")]
+mod swim;
 
 use std::fs;
 use std::path::Path;
+
+use snapshot_io::{LamportTime, Options, Recovery};
 
 #[test]
 fn an_agent_finds_its_cluster_again_and_handles_no_event_twice() {
@@ -36,6 +41,28 @@ starts and tries [\"10.0.0.2:7946\"]
 }
 
 #[test]
+fn a_node_of_another_engine_finds_its_cluster_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut out = Vec::new();
+    swim::run(dir.path(), &mut out).unwrap();
+    let expect = "\
+three nodes have found each other
+node-3 has crashed, and the others know
+node-3 starts again and looks for 2 nodes
+all three are together
+";
+    assert_eq!(String::from_utf8(out).unwrap(), expect);
+    let [crashed, last] = ["3-crashed", "1"].map(|file| read_back(&dir.path().join(file)));
+    assert_eq!((crashed.alive, last.alive), (2, 2));
+    assert!(crashed.clocks.clock >= LamportTime(2), "the second life is a later one");
+}
+
+/// What the next life of a node would recover.
+fn read_back(path: &Path) -> Recovery {
+    Options::new().open(path).unwrap().1
+}
+
+#[test]
 fn the_readme_shows_the_example() {
     let example = read("examples/embed.rs");
     let (_, host_loop) = example.split_once("/// One life").unwrap();
@@ -44,10 +71,10 @@ fn the_readme_shows_the_example() {
 
 #[test]
 fn the_examples_are_short() {
-    for example in ["embed.rs", "embed_tokio.rs"] {
+    for (example, most) in [("embed.rs", 60), ("embed_tokio.rs", 60), ("foca.rs", 150)] {
         let text = read(&format!("examples/{example}"));
         let lines = text.lines().count();
-        assert!(lines <= 60, "{example} has {lines} lines, 60 are the most");
+        assert!(lines <= most, "{example} has {lines} lines, {most} are the most");
     }
 }
 
