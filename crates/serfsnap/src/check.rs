@@ -124,6 +124,7 @@ pub(crate) struct Checked {
     pub(crate) failed: u64,
     pub(crate) candidates: u64,
     pub(crate) outlook: String,
+    /// Whether the last line is unfinished; the file of an agent that has written on below seals is not.
     pub(crate) torn: bool,
     pub(crate) findings_total: u64,
     pub(crate) bytes: u64,
@@ -169,7 +170,7 @@ fn read(path: &OsStr, args: &Args, known: Option<&Known>) -> Result<(Checked, bo
     }
     let held = known.map(|known| known.compare(state, &outlook));
     reasons.extend(held.and_then(|held| held.reason(args.min_share)));
-    if args.strict && verdict == Verdict::Torn {
+    if args.strict && report.torn.is_some() {
         reasons.push("the end is torn".to_owned());
     }
     let checked = Checked {
@@ -178,7 +179,7 @@ fn read(path: &OsStr, args: &Args, known: Option<&Known>) -> Result<(Checked, bo
         failed: state.failed_len() as u64,
         candidates: outlook.candidates(),
         outlook: outlook.sentence(),
-        torn: verdict == Verdict::Torn,
+        torn: report.torn.is_some(),
         findings_total: report.findings_total,
         bytes: report.bytes,
         clocks: state.clocks(),
@@ -225,6 +226,16 @@ mod tests {
         let checked =
             check(path.as_os_str(), &line.args, None, || fs::write(&path, meanwhile).unwrap());
         checked.unwrap().reasons
+    }
+
+    #[test]
+    fn an_agent_that_writes_on_below_seals_leaves_no_torn_end() {
+        let sealed = "#@format: 1\n#@seal: 12 1763867000000 aef6d179\n";
+        let lines = "alive: a 10.0.0.1:1\nalive: b 10.0.0.2:1\n";
+        let file = format!("{sealed}{lines}");
+        assert_eq!(check_while(&file, TORN), [""; 0], "it is read once");
+        let file = format!("{file}clock: 1");
+        assert_eq!(check_while(&file, &file), ["the end is torn"]);
     }
 
     #[test]

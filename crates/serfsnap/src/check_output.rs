@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::io::{self, Write};
 
 use serde::Serialize;
+use snapshot_engine::Verdict;
 
 use crate::check::{Checked, Shape};
 use crate::check_prom::Exposition;
@@ -70,7 +71,10 @@ impl Printer {
             // The sentence names the file.
             Err(failure) => writeln!(self.out, "{word} {failure}"),
             Ok(checked) => {
-                let verdict = checked.verdict.as_str();
+                let verdict = match checked.verdict {
+                    Verdict::Torn if !checked.torn => "clean, with lines behind its last seal",
+                    verdict => verdict.as_str(),
+                };
                 write!(self.out, "{word} {}: {verdict}; ", shown_path(path))?;
                 checked.reasons.iter().try_for_each(|why| write!(self.out, "{why}; "))?;
                 writeln!(self.out, "{}", checked.outlook)

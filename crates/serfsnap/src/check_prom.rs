@@ -4,8 +4,6 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use snapshot_engine::Verdict;
-
 use crate::check::Checked;
 use crate::check_output::exit_code;
 use crate::failure::Failure;
@@ -38,7 +36,7 @@ const METRICS: [Metric; 8] = [
     Metric {
         name: "serfsnap_torn",
         help: "Whether the end of the snapshot is unfinished, as in a live file or after a crash.",
-        samples: |of| vec![("", u64::from(of.verdict == Verdict::Torn))],
+        samples: |of| vec![("", u64::from(of.torn))],
     },
     Metric {
         name: "serfsnap_size_bytes",

@@ -69,7 +69,10 @@ pub(crate) fn verdict(report: &Report) -> String {
             torn.start
         ),
         (Verdict::Torn, None) => {
-            format!("{word}, the lines from byte {} on are not sealed yet", report.sealed_until)
+            let from = report.sealed_until;
+            format!(
+                "{word}, the lines from byte {from} on are not sealed: an agent wrote them, or a crash cut off their seal"
+            )
         }
         (Verdict::Clean, _) => word.to_owned(),
     }
