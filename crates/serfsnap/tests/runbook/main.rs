@@ -1,6 +1,6 @@
 //! The runbook, docs/OPERATIONS.md: each command that it shows is run, and what it prints is compared.
 //!
-//! A fence that begins with "```console NAME" belongs to the test NAME, which brings about what the entry tells of and
+//! A fence of the kind `console NAME` belongs to the test NAME, which brings about what the entry tells of and
 //! then plays the fences of that name one after the other.
 //! `UPDATE_GOLDEN=1 cargo test -p serfsnap --test runbook` writes the outputs into the page.
 //! Where there is no `serf` the tests on real agents say so and pass.

@@ -59,8 +59,11 @@ fn ranges(page: &str, test: &str) -> Vec<Range<usize>> {
 
 /// The output as the page shows it.
 pub(crate) fn shown(output: &str) -> String {
-    let mut text: String =
-        output.lines().map(|line| format!("{}\n", without_times(line.trim_end()))).collect();
+    let mut text = String::new();
+    for line in output.lines() {
+        text += &without_times(line.trim_end());
+        text.push('\n');
+    }
     for (before, name, after) in NUMBERS {
         let mut from = 0;
         while let Some(at) = text[from..].find(before).map(|at| from + at + before.len()) {
@@ -128,8 +131,8 @@ fn every_command_of_the_page_belongs_to_a_test_that_runs_it() {
         seen += 1;
         let runs = format!("fn {test}() {{");
         let begins = format!("\"{test}\"");
-        let holds = |file: &&str| file.contains(&runs) && file.contains(&begins);
-        assert!(TESTS.iter().any(|file| holds(&file)), "no test runs the fences of {test}");
+        let holds = |file: &str| file.contains(&runs) && file.contains(&begins);
+        assert!(TESTS.iter().any(|file| holds(file)), "no test runs the fences of {test}");
         assert!(page.contains(&format!("`{test}`")), "its entry does not name {test}");
     }
     assert!(seen > 0);
