@@ -12,6 +12,9 @@ const TIMES: [&str; 3] = ["YYYY-MM-DDThh:mm:ssZ", "YYYY/MM/DD hh:mm:ss", "YYYYMM
 /// What is between the words becomes the name, if it is a number.
 const NUMBERS: [(&str, &str, &str); 2] = [("process ", "PID", " ("), ("connected in ", "N", " ms")];
 
+/// How a history begins, which goes on to an empty line: the column of the lines' numbers.
+const HISTORY: &str = "    LINE";
+
 fn path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/OPERATIONS.md")
 }
@@ -60,8 +63,11 @@ fn ranges(page: &str, test: &str) -> Vec<Range<usize>> {
 /// The output as the page shows it.
 pub(crate) fn shown(output: &str) -> String {
     let mut text = String::new();
+    let mut history = false;
     for line in output.lines() {
-        text += &without_times(line.trim_end());
+        let line = line.trim_end();
+        history = line.starts_with(HISTORY) || (history && !line.is_empty());
+        text += &without_times(&if history { without_number(line) } else { line.to_owned() });
         text.push('\n');
     }
     for (before, name, after) in NUMBERS {
@@ -75,6 +81,17 @@ pub(crate) fn shown(output: &str) -> String {
         }
     }
     text
+}
+
+/// Between the nodes of a file stand clocks, which Serf samples twice a second: so nodes do not always have the same
+/// lines.
+fn without_number(line: &str) -> String {
+    match line.split_at_checked(HISTORY.len()) {
+        Some((number, rest)) if number.trim_start().bytes().all(|byte| byte.is_ascii_digit()) => {
+            format!("{:>1$}{rest}", "N", HISTORY.len())
+        }
+        _ => line.to_owned(),
+    }
 }
 
 fn without_times(line: &str) -> String {
@@ -96,13 +113,17 @@ fn without_times(line: &str) -> String {
 }
 
 #[test]
-fn only_times_and_numbers_of_processes_are_replaced() {
+fn only_what_differs_from_run_to_run_is_replaced() {
     let check = |output, expect| assert_eq!(shown(output), expect);
     check("a  \nb", "a\nb\n");
     check("é 2025-11-23T03:03:20Z 12:00", "é YYYY-MM-DDThh:mm:ssZ 12:00\n");
     check(
         "2025/11/23 03:03:20 x.bak-20251123T030320Z",
         "YYYY/MM/DD hh:mm:ss x.bak-YYYYMMDDThhmmssZ\n",
+    );
+    check(
+        "    LINE  TIME\n      12  12\n\n      12  12",
+        "    LINE  TIME\n       N  12\n\n      12  12\n",
     );
     check("connected in 3 ms", "connected in N ms\n");
     check("process 17 (serf), process x, 17", "process PID (serf), process x, 17\n");
